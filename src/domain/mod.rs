@@ -1,0 +1,21 @@
+//! What an order is: ids, carts, money, and the state machine. Pure: no I/O, no clock, no randomness.
+
+mod cart;
+mod ids;
+mod money;
+mod order;
+mod quantity;
+mod reason;
+mod sku;
+mod status;
+mod time;
+
+pub use cart::{AcceptedCart, Cart, CartError, CartHash, LINES_MAX, Line};
+pub use ids::{Customer, CustomerError, OrderId, OrderIdError};
+pub use money::{Money, MoneyError};
+pub use order::{BatchRef, Order, OrderLine, OrderState};
+pub use quantity::{QUANTITY_MAX, Quantity, QuantityError};
+pub use reason::{Reason, UnknownReason};
+pub use sku::{SKU_BYTES_MAX, Sku, SkuError};
+pub use status::{Event, IllegalEvent, Status, StatusSet, UnknownStatus};
+pub use time::Timestamp;

@@ -1,0 +1,186 @@
+//! What `flow` is asked and what it answers.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::domain::{Cart, CartHash, Order, OrderId, Reason, Sku, Status};
+use crate::inventory::Story;
+use crate::payments::Attempt;
+use crate::ports::Error;
+use crate::statuses::StatusChange;
+
+/// The bounds that the flow keeps to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long items are held for an order that is not settled.
+    pub hold: Duration,
+    /// How long `place_order` waits for BLOCK or FAILED before it gives up.
+    pub wait: Duration,
+    /// How long one payment may take. No charge starts with less than this left on the hold (rule 15).
+    pub payment_timeout: Duration,
+    /// More messages than this waiting for the worker: carts are turned away.
+    pub backlog_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hold: Duration::from_secs(600),
+            wait: Duration::from_secs(180),
+            payment_timeout: Duration::from_secs(10),
+            backlog_max: 1_000_000,
+        }
+    }
+}
+
+/// A cart that arrives (step 1).
+#[derive(Debug, Clone)]
+pub struct AddToCart {
+    /// The client's own id, which makes a retry harmless; none to have one made.
+    pub order_id: Option<OrderId>,
+    /// What is asked for.
+    pub cart: Cart,
+}
+
+/// What became of a cart that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Added {
+    /// It is in the queue: the order is INIT.
+    Accepted {
+        /// The order it becomes.
+        order_id: OrderId,
+        /// What `place_order` may send along, to be sure that it places this cart.
+        cart_hash: CartHash,
+    },
+    /// This id came with this cart before; this is where it stands.
+    Known {
+        /// The order it became.
+        order_id: OrderId,
+        /// See [`Added::Accepted`].
+        cart_hash: CartHash,
+        /// Where it stands.
+        status: Status,
+        /// Why it failed.
+        reason: Option<Reason>,
+    },
+    /// Not in stock: nothing was queued.
+    Refused(Refusal),
+}
+
+/// Why a cart was refused at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The id under which it was refused; it may be used again.
+    pub order_id: OrderId,
+    /// Why.
+    pub reason: Reason,
+    /// The item at fault.
+    pub sku: Sku,
+    /// The stock version it was decided on; 0 for an unknown item.
+    pub stock_version: u64,
+    /// When trying again may help: until the earliest hold expires.
+    pub retry_after: Option<Duration>,
+}
+
+/// What became of an order that was to be placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// Sold.
+    Placed,
+    /// Failed, and nothing is blocked or owed.
+    Failed(Reason),
+    /// Its payment's result is not known yet. Nothing is released before it is.
+    Waiting(Status),
+}
+
+/// What became of an order that was to be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// It has failed: by this, or before.
+    Failed(Reason),
+    /// Too late: it was paid for.
+    Placed,
+    /// Not decided yet, or the gateway does not answer: try again.
+    Undecided(Status),
+}
+
+/// What is known of an order id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// An order.
+    Order(OrderView),
+    /// Neither the status store nor the database knows it.
+    Unknown {
+        /// Messages that the worker has not consumed: the order may be among them, unless this is 0.
+        backlog: u64,
+    },
+}
+
+/// Where an order stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderView {
+    /// Its id.
+    pub order_id: OrderId,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it failed.
+    pub reason: Option<Reason>,
+    /// Which cart the id stands for, where known.
+    pub cart_hash: Option<CartHash>,
+    /// The order as the database has it, once it is decided.
+    pub order: Option<Order>,
+}
+
+/// All that is known of an order, from all who know something.
+#[derive(Debug, Clone, Serialize)]
+pub struct OrderStory {
+    /// Where it stands.
+    pub view: OrderView,
+    /// What the database knows.
+    pub story: Option<Story>,
+    /// What the gateway tells of attempts to pay.
+    pub attempts: Vec<Attempt>,
+    /// The statuses it went through, oldest first.
+    pub history: Vec<StatusChange>,
+}
+
+/// Why the flow could not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Failure {
+    /// The id came with another cart before (rule 5).
+    #[error("order id {order_id} was used with another cart; send a new id for a new cart")]
+    IdConflict {
+        /// The id.
+        order_id: OrderId,
+    },
+    /// The order stands for another cart than the client means; nothing was charged (rule 5).
+    #[error("order {order_id} stands for another cart than the one meant; nothing was charged")]
+    CartMismatch {
+        /// The order.
+        order_id: OrderId,
+    },
+    /// Nobody knows this order, and nothing that could still know it is waiting (rule 3).
+    #[error("there is no order {order_id}")]
+    UnknownOrder {
+        /// The order.
+        order_id: OrderId,
+    },
+    /// The backlog is over its bound.
+    #[error("{backlog} carts are waiting to be decided, which is the most allowed; try again later")]
+    Overloaded {
+        /// The id that was made or sent.
+        order_id: OrderId,
+        /// How many are waiting.
+        backlog: u64,
+    },
+    /// A port did not answer. For a cart, "not accepted" is never said: repeat it with the same id.
+    #[error("order {order_id} is in doubt; repeat the request with the same id")]
+    Port {
+        /// The order.
+        order_id: OrderId,
+        /// What went wrong.
+        #[source]
+        source: Error,
+    },
+}

@@ -1,0 +1,86 @@
+//! What an audit of committed state can find.
+
+use serde::Serialize;
+
+/// The result of checking committed state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AuditReport {
+    /// Items checked.
+    pub skus: u64,
+    /// Orders checked.
+    pub orders: u64,
+    /// Units sold.
+    pub units_sold: u64,
+    /// BLOCK orders that are overdue by more than the grace. The gateway may still owe their verdict: the caller,
+    /// who can ask it, tells them apart.
+    pub overdue: Vec<crate::domain::OrderId>,
+    /// Everything that is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which check found it.
+    pub check: Check,
+    /// The SKU or the order at fault.
+    pub subject: String,
+    /// What is wrong, with the numbers.
+    pub detail: String,
+    /// How much of it, in units, orders or refunds: what the check's count grows by.
+    pub count: u64,
+}
+
+/// The checks, by the names of their counts in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// C: more units blocked and sold than there ever were, or available below 0 without a correction.
+    Oversold,
+    /// C: the counters of an item and the carts of its orders disagree.
+    Conservation,
+    /// U: more than one reservation, release, captured charge or refund for an order.
+    Uniqueness,
+    /// P: paid and neither placed nor refunded; or placed and not paid.
+    Unpaid,
+    /// P: a refund is recorded and not executed within the grace.
+    Unrefunded,
+    /// L: an accepted order without an outcome past its deadline and the grace.
+    Stuck,
+    /// D: a client was told something that is not so.
+    Lost,
+    /// V: the status store contradicts the database.
+    Projection,
+    /// N: a buyer was refused a cart that was free throughout.
+    Undersold,
+}
+
+impl Check {
+    /// Every check.
+    pub const ALL: [Self; 9] = [
+        Self::Oversold,
+        Self::Undersold,
+        Self::Lost,
+        Self::Stuck,
+        Self::Unrefunded,
+        Self::Conservation,
+        Self::Uniqueness,
+        Self::Unpaid,
+        Self::Projection,
+    ];
+
+    /// The name of its count in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Oversold => "oversold",
+            Self::Conservation => "conservation",
+            Self::Uniqueness => "uniqueness",
+            Self::Unpaid => "unpaid",
+            Self::Unrefunded => "unrefunded",
+            Self::Stuck => "stuck",
+            Self::Lost => "lost",
+            Self::Projection => "projection",
+            Self::Undersold => "undersold",
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! What a batch does to stock and orders: decided in memory, once for every adapter, without I/O.
+//!
+//! An adapter opens a transaction, locks the rows of [`skus`], loads them and the orders already decided into a
+//! [`Book`], calls [`reserve`] or [`settle`], and writes what the [`Changes`] say: counters by UPDATE, orders by
+//! INSERT and UPDATE, refunds by INSERT if absent. Running counters make every decision see the ones before it in the
+//! same batch (rule 10); an order moves stock only while it is BLOCK (rule 9).
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use super::types::{Refund, ReserveOutcome, Settle, SettleAction, SettleOutcome, StockLevel};
+use crate::domain::{AcceptedCart, BatchRef, Money, Order, OrderId, OrderLine, OrderState, Reason, Sku, Timestamp};
+
+/// The rows that a batch works on, as loaded under lock.
+#[derive(Debug, Default)]
+pub struct Book {
+    items: HashMap<Sku, ItemRow>,
+    orders: HashMap<OrderId, Order>,
+}
+
+/// An item row as loaded.
+#[derive(Debug, Clone)]
+pub struct ItemRow {
+    /// The price of one unit.
+    pub price: Money,
+    /// Its counters; `earliest_hold` is ignored.
+    pub level: StockLevel,
+}
+
+/// What has to be written.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Items whose counters changed, ordered by SKU, with their new counters.
+    pub levels: Vec<StockLevel>,
+    /// How the counters of [`Changes::levels`] differ from what was loaded, in the same order: for adapters that
+    /// write deltas.
+    pub deltas: Vec<Delta>,
+    /// Orders to insert, ordered by id.
+    pub inserted: Vec<Order>,
+    /// Orders to update (state, reason, `settled_at`), ordered by id.
+    pub updated: Vec<Order>,
+    /// Refunds to insert unless the order has one, ordered by id.
+    pub refunds: Vec<Refund>,
+}
+
+/// By how much an item's counters changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Change of `available`.
+    pub available: i64,
+    /// Change of `blocked`.
+    pub blocked: i64,
+    /// Change of `sold`.
+    pub sold: i64,
+    /// How many versions passed.
+    pub versions: u64,
+}
+
+/// When and how a batch is decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// By the database's clock.
+    pub now: Timestamp,
+    /// How long items are held; for [`reserve`] only.
+    pub hold: Duration,
+    /// The number of the batch; for [`reserve`] only.
+    pub batch_id: u64,
+}
+
+/// The items that a batch of carts needs, ordered: the order in which to lock them.
+pub fn skus(carts: &[AcceptedCart]) -> BTreeSet<Sku> {
+    carts
+        .iter()
+        .flat_map(|cart| cart.cart.lines())
+        .map(|line| line.sku.clone())
+        .collect()
+}
+
+impl Book {
+    /// A book of these items and orders.
+    pub fn new(items: impl IntoIterator<Item = ItemRow>, orders: impl IntoIterator<Item = Order>) -> Self {
+        Self {
+            items: items.into_iter().map(|item| (item.level.sku.clone(), item)).collect(),
+            orders: orders.into_iter().map(|order| (order.order_id, order)).collect(),
+        }
+    }
+}
+
+/// Decides carts in the given order, each all-or-nothing.
+pub fn reserve(book: &mut Book, carts: &[AcceptedCart], context: &Context) -> (Vec<ReserveOutcome>, Changes) {
+    let mut ledger = Ledger::default();
+    let mut outcomes = Vec::with_capacity(carts.len());
+    for (position, cart) in carts.iter().enumerate() {
+        if let Some(known) = book.orders.get(&cart.order_id) {
+            // A tombstone may not know its cart; whatever it was, it has failed.
+            let same = known.cart_hash.is_none_or(|hash| hash == cart.hash);
+            outcomes.push(if same {
+                ReserveOutcome::Order(known.clone())
+            } else {
+                ReserveOutcome::IdConflict
+            });
+            continue;
+        }
+        let batch = BatchRef {
+            id: context.batch_id,
+            position: u32::try_from(position).unwrap_or(u32::MAX),
+        };
+        let order = decide(book, &mut ledger, cart, batch, context);
+        ledger.inserted.insert(order.order_id);
+        book.orders.insert(order.order_id, order.clone());
+        outcomes.push(ReserveOutcome::Order(order));
+    }
+    (outcomes, ledger.changes(book))
+}
+
+/// Decides one cart on the running counters.
+fn decide(book: &mut Book, ledger: &mut Ledger, cart: &AcceptedCart, batch: BatchRef, context: &Context) -> Order {
+    let mut refusal = None;
+    let mut amount = Some(Money::ZERO);
+    let mut lines = Vec::with_capacity(cart.cart.lines().len());
+    for line in cart.cart.lines() {
+        let row = book.items.get(&line.sku);
+        refusal = worst(refusal, refuse(row.map(|row| &row.level), line.quantity.units()));
+        let price = row.map_or(Money::ZERO, |row| row.price);
+        amount = amount.and_then(|sum| price.checked_mul(line.quantity).and_then(|cost| sum.checked_add(cost)));
+        lines.push(OrderLine {
+            sku: line.sku.clone(),
+            quantity: line.quantity,
+            price,
+            available_before: row.map_or(0, |row| row.level.available),
+            stock_version: row.map_or(0, |row| row.level.version),
+        });
+    }
+    if amount.is_none() {
+        refusal = Some(Reason::Limit);
+    }
+    if refusal.is_none() {
+        ledger.move_stock(book, &lines, |units| Delta {
+            available: -units,
+            blocked: units,
+            ..Delta::default()
+        });
+    }
+    Order {
+        order_id: cart.order_id,
+        customer: Some(cart.cart.customer().clone()),
+        cart_hash: Some(cart.hash),
+        lines,
+        amount: amount.unwrap_or_default(),
+        state: if refusal.is_some() {
+            OrderState::Failed
+        } else {
+            OrderState::Blocked
+        },
+        reason: refusal,
+        accepted_at: cart.accepted_at,
+        decided_at: context.now,
+        hold_until: if refusal.is_some() {
+            context.now
+        } else {
+            context.now.plus(context.hold)
+        },
+        settled_at: None,
+        batch: Some(batch),
+    }
+}
+
+/// Why `units` of an item cannot be had, if they cannot: `held` only if the blocked ones would suffice (rule 7).
+pub fn refuse(level: Option<&StockLevel>, units: i64) -> Option<Reason> {
+    match level {
+        None => Some(Reason::UnknownSku),
+        Some(level) if level.available >= units => None,
+        Some(level) if level.available.saturating_add(level.blocked) >= units => Some(Reason::Held),
+        Some(_) => Some(Reason::SoldOut),
+    }
+}
+
+/// The reason that counts when several lines are refused: the one that waiting helps least.
+pub fn worst(one: Option<Reason>, other: Option<Reason>) -> Option<Reason> {
+    let weight = |reason: Option<Reason>| match reason {
+        None => 0,
+        Some(Reason::Held) => 1,
+        Some(Reason::SoldOut) => 2,
+        Some(_) => 3,
+    };
+    if weight(other) > weight(one) { other } else { one }
+}
+
+/// Settles orders in the given order.
+pub fn settle(book: &mut Book, actions: &[Settle], context: &Context) -> (Vec<SettleOutcome>, Changes) {
+    let mut ledger = Ledger::default();
+    let outcomes = actions
+        .iter()
+        .map(|settle| {
+            let applied = match &settle.action {
+                SettleAction::Confirm { captured } => confirm(book, &mut ledger, settle.order_id, *captured, context),
+                SettleAction::Release { reason } => release(book, &mut ledger, settle.order_id, *reason, context),
+                SettleAction::Abandon { .. } => abandon(book, &mut ledger, settle, context),
+            };
+            SettleOutcome {
+                order: book.orders.get(&settle.order_id).cloned(),
+                applied,
+            }
+        })
+        .collect();
+    (outcomes, ledger.changes(book))
+}
+
+fn confirm(book: &mut Book, ledger: &mut Ledger, id: OrderId, captured: Money, context: &Context) -> bool {
+    let Some(order) = book.orders.get(&id) else {
+        // Paid, and the database knows nothing of it: lost in a failover. Never silently placed (rule 2).
+        ledger.tombstone(book, id, &tombstone(id, Reason::MissingOrder, context));
+        ledger.owe(id, captured, Reason::MissingOrder, context);
+        return true;
+    };
+    match order.state {
+        OrderState::Placed => false,
+        OrderState::Failed => ledger.owe(id, captured, order.reason.unwrap_or(Reason::Cancelled), context),
+        OrderState::Blocked => {
+            let lines = order.lines.clone();
+            let negative = lines
+                .iter()
+                .any(|line| book.items.get(&line.sku).is_none_or(|row| row.level.available < 0));
+            if negative {
+                ledger.give_back(book, &lines);
+                ledger.finish(book, id, OrderState::Failed, Some(Reason::NegativeInventory), context);
+                ledger.owe(id, captured, Reason::NegativeInventory, context);
+            } else {
+                ledger.move_stock(book, &lines, |units| Delta {
+                    blocked: -units,
+                    sold: units,
+                    ..Delta::default()
+                });
+                ledger.finish(book, id, OrderState::Placed, None, context);
+            }
+            true
+        }
+    }
+}
+
+fn release(book: &mut Book, ledger: &mut Ledger, id: OrderId, reason: Reason, context: &Context) -> bool {
+    let Some(order) = book.orders.get(&id) else {
+        return false;
+    };
+    if order.state != OrderState::Blocked {
+        return false;
+    }
+    let lines = order.lines.clone();
+    ledger.give_back(book, &lines);
+    ledger.finish(book, id, OrderState::Failed, Some(reason), context);
+    true
+}
+
+fn abandon(book: &mut Book, ledger: &mut Ledger, settle: &Settle, context: &Context) -> bool {
+    let SettleAction::Abandon {
+        reason,
+        customer,
+        cart_hash,
+    } = &settle.action
+    else {
+        return false;
+    };
+    if book.orders.contains_key(&settle.order_id) {
+        return false;
+    }
+    let mut order = tombstone(settle.order_id, *reason, context);
+    order.customer.clone_from(customer);
+    order.cart_hash = *cart_hash;
+    ledger.tombstone(book, settle.order_id, &order);
+    true
+}
+
+fn tombstone(id: OrderId, reason: Reason, context: &Context) -> Order {
+    Order {
+        order_id: id,
+        customer: None,
+        cart_hash: None,
+        lines: Vec::new(),
+        amount: Money::ZERO,
+        state: OrderState::Failed,
+        reason: Some(reason),
+        accepted_at: context.now,
+        decided_at: context.now,
+        hold_until: context.now,
+        settled_at: Some(context.now),
+        batch: None,
+    }
+}
+
+/// What has changed so far.
+#[derive(Debug, Default)]
+struct Ledger {
+    deltas: HashMap<Sku, Delta>,
+    inserted: HashSet<OrderId>,
+    updated: HashSet<OrderId>,
+    refunds: HashMap<OrderId, Refund>,
+}
+
+impl Ledger {
+    fn move_stock(&mut self, book: &mut Book, lines: &[OrderLine], step: impl Fn(i64) -> Delta) {
+        for line in lines {
+            let Some(row) = book.items.get_mut(&line.sku) else {
+                continue;
+            };
+            let step = step(line.quantity.units());
+            row.level.available += step.available;
+            row.level.blocked += step.blocked;
+            row.level.sold += step.sold;
+            row.level.version += 1;
+            assert!(
+                row.level.blocked >= 0,
+                "blocked units of {} would become negative",
+                line.sku
+            );
+            let delta = self.deltas.entry(line.sku.clone()).or_default();
+            delta.available += step.available;
+            delta.blocked += step.blocked;
+            delta.sold += step.sold;
+            delta.versions += 1;
+        }
+    }
+
+    fn give_back(&mut self, book: &mut Book, lines: &[OrderLine]) {
+        self.move_stock(book, lines, |units| Delta {
+            available: units,
+            blocked: -units,
+            ..Delta::default()
+        });
+    }
+
+    fn finish(&mut self, book: &mut Book, id: OrderId, state: OrderState, reason: Option<Reason>, context: &Context) {
+        let Some(order) = book.orders.get_mut(&id) else { return };
+        assert!(
+            order.state == OrderState::Blocked,
+            "{id} is final and was to become {state:?}"
+        );
+        order.state = state;
+        order.reason = reason;
+        order.settled_at = Some(context.now);
+        self.updated.insert(id);
+    }
+
+    fn tombstone(&mut self, book: &mut Book, id: OrderId, order: &Order) {
+        book.orders.insert(id, order.clone());
+        self.inserted.insert(id);
+    }
+
+    /// Records a refund; says whether this batch had none for the order yet.
+    fn owe(&mut self, id: OrderId, amount: Money, reason: Reason, context: &Context) -> bool {
+        let refund = Refund {
+            order_id: id,
+            amount,
+            reason,
+            recorded_at: context.now,
+            executed_at: None,
+        };
+        self.refunds.insert(id, refund).is_none()
+    }
+
+    fn changes(self, book: &Book) -> Changes {
+        let mut deltas: Vec<(Sku, Delta)> = self.deltas.into_iter().collect();
+        deltas.sort_by(|a, b| a.0.cmp(&b.0));
+        let orders = |ids: HashSet<OrderId>| {
+            let mut orders: Vec<Order> = ids.iter().filter_map(|id| book.orders.get(id)).cloned().collect();
+            orders.sort_by_key(|order| order.order_id);
+            orders
+        };
+        let updated = self.updated.difference(&self.inserted).copied().collect();
+        let mut refunds: Vec<Refund> = self.refunds.into_values().collect();
+        refunds.sort_by_key(|refund| refund.order_id);
+        Changes {
+            levels: deltas
+                .iter()
+                .filter_map(|(sku, _)| book.items.get(sku))
+                .map(|row| row.level.clone())
+                .collect(),
+            deltas: deltas.into_iter().map(|(_, delta)| delta).collect(),
+            inserted: orders(self.inserted),
+            updated: orders(updated),
+            refunds,
+        }
+    }
+}

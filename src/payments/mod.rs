@@ -1,0 +1,101 @@
+//! The payment gateway: it knows what was paid. Everything goes by idempotency key, which is the order id.
+
+use std::future::Future;
+
+use serde::Serialize;
+
+pub use crate::ports::Error;
+
+use crate::domain::{Customer, Money, OrderId, Timestamp};
+
+/// A payment gateway.
+///
+/// An error of kind `OutcomeUnknown` or `Unavailable` says nothing about whether money moved: look it up, or repeat.
+pub trait Payments: Send + Sync + 'static {
+    /// Charges an order once, however often it is called: the key keeps the charge single.
+    fn charge(&self, charge: Charge) -> impl Future<Output = Result<Verdict, Error>> + Send;
+
+    /// What the gateway knows of a charge. `None` is no verdict: a charge sent may still arrive (rule 1).
+    fn lookup(&self, id: OrderId) -> impl Future<Output = Result<Option<Verdict>, Error>> + Send;
+
+    /// Fences the key: whatever arrives later under it is declined. Also for keys never seen.
+    fn cancel(&self, id: OrderId) -> impl Future<Output = Result<Cancelled, Error>> + Send;
+
+    /// Returns a captured amount, once however often it is called.
+    fn refund(&self, id: OrderId, amount: Money) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// What the gateway can tell about the attempts to pay an order, oldest first; empty if it does not tell.
+    fn attempts(&self, id: OrderId) -> impl Future<Output = Result<Vec<Attempt>, Error>> + Send;
+
+    /// At most `limit` entries of the ledger after a key, ordered by key; `None` from a gateway that cannot be listed.
+    fn ledger(
+        &self,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Option<Vec<LedgerEntry>>, Error>> + Send;
+}
+
+/// A charge to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charge {
+    /// The idempotency key.
+    pub order_id: OrderId,
+    /// Who pays.
+    pub customer: Customer,
+    /// How much: fixed in the order's row.
+    pub amount: Money,
+}
+
+/// What a gateway says of a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The money is there.
+    Captured {
+        /// How much.
+        amount: Money,
+    },
+    /// It never will be, under this key.
+    Declined {
+        /// Why, in the gateway's words.
+        reason: String,
+    },
+    /// Not known yet: ask again.
+    Pending,
+}
+
+/// What a gateway says when a key is fenced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// Nothing was captured under this key, and nothing ever will be.
+    Fenced,
+    /// Too late: it was captured.
+    Captured {
+        /// How much.
+        amount: Money,
+    },
+}
+
+/// One attempt to charge, as the gateway saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What came of it, in words: `captured`, `declined`, `timed out`, `captured, answer lost`, `refunded`, `fenced`.
+    pub outcome: String,
+}
+
+/// One key of a gateway's ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LedgerEntry {
+    /// The key.
+    pub order_id: OrderId,
+    /// What was captured, in all; zero if nothing.
+    pub captured: Money,
+    /// How many charges were captured: never more than one.
+    pub captures: u64,
+    /// What was returned, in all.
+    pub refunded: Money,
+    /// How many refunds were executed: never more than one.
+    pub refunds: u64,
+}

@@ -1,0 +1,123 @@
+//! What all ports share: the error, the clock, and the bundle that `flow` is generic over.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::domain::Timestamp;
+use crate::inventory::Inventory;
+use crate::payments::Payments;
+use crate::queue::Queue;
+use crate::statuses::Statuses;
+
+/// One choice of backend for each port.
+pub trait Ports: Send + Sync + 'static {
+    /// Holds the truth.
+    type Inventory: Inventory;
+    /// Holds accepted carts that are not decided yet.
+    type Queue: Queue;
+    /// A projection, there for speed.
+    type Statuses: Statuses;
+    /// Knows what was paid.
+    type Payments: Payments;
+    /// Knows what time it is.
+    type Clock: Clock;
+
+    /// The inventory service.
+    fn inventory(&self) -> &Self::Inventory;
+    /// The log.
+    fn queue(&self) -> &Self::Queue;
+    /// The status store.
+    fn statuses(&self) -> &Self::Statuses;
+    /// The payment gateway.
+    fn payments(&self) -> &Self::Payments;
+    /// The wall clock.
+    fn clock(&self) -> &Self::Clock;
+}
+
+/// The wall clock. Waits are monotonic and go through `tokio::time`, which tests can pause; only persisted times
+/// come from here.
+pub trait Clock: Send + Sync + 'static {
+    /// Now, in Unix milliseconds.
+    fn now(&self) -> Timestamp;
+}
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Not done, and later may be better: away, busy, full, read-only.
+    Unavailable,
+    /// Asked, but not answered: it may have been done. Find out by reading, or repeat (everything is idempotent).
+    OutcomeUnknown,
+    /// Will never work as asked.
+    Permanent,
+}
+
+/// A port could not do what it was asked.
+///
+/// Expected outcomes ("out of stock", "declined") are values, not errors.
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    action: String,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of a kind, while doing `action` (verb and object, such as `reserve 12 carts`).
+    pub fn new(kind: ErrorKind, action: impl Into<String>) -> Self {
+        Self {
+            kind,
+            action: action.into(),
+            source: None,
+        }
+    }
+
+    /// [`ErrorKind::Unavailable`].
+    pub fn unavailable(action: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unavailable, action)
+    }
+
+    /// [`ErrorKind::OutcomeUnknown`].
+    pub fn outcome_unknown(action: impl Into<String>) -> Self {
+        Self::new(ErrorKind::OutcomeUnknown, action)
+    }
+
+    /// [`ErrorKind::Permanent`].
+    pub fn permanent(action: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Permanent, action)
+    }
+
+    /// With the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether trying again can help.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self.kind, ErrorKind::Permanent)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ErrorKind::Unavailable => write!(f, "cannot {} now", self.action),
+            ErrorKind::OutcomeUnknown => write!(f, "cannot tell whether this was done: {}", self.action),
+            ErrorKind::Permanent => write!(f, "cannot {}", self.action),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

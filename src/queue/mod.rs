@@ -1,0 +1,91 @@
+//! The log of accepted carts that are not decided yet. At-least-once; the order id makes redelivery harmless.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::ports::Error;
+
+/// A durable, ordered log with one consumer group and a place for dead letters.
+pub trait Queue: Send + Sync + 'static {
+    /// A member of the consumer group.
+    type Consumer: Consumer;
+
+    /// Appends messages durably, in order; returns when all are stored. After an error some may have been stored.
+    fn publish(&self, messages: Vec<Message>) -> impl Future<Output = Result<Vec<Position>, Error>> + Send;
+
+    /// Joins the consumer group. A message goes to one member at a time; those of a member that is gone go to another
+    /// within seconds.
+    fn subscribe(&self) -> impl Future<Output = Result<Self::Consumer, Error>> + Send;
+
+    /// Keeps messages that nobody can process, with the reason and where they came from.
+    fn dead_letter(&self, letters: Vec<DeadLetter>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Where the log ends now.
+    fn end(&self) -> impl Future<Output = Result<Mark, Error>> + Send;
+
+    /// Whether the group has committed everything before a mark.
+    fn consumed(&self, mark: &Mark) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// How many messages the group has not committed yet.
+    fn backlog(&self) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// The topic's name, as it stands in the coordinates of dead letters.
+    fn topic(&self) -> &str;
+}
+
+/// A member of the consumer group.
+pub trait Consumer: Send + 'static {
+    /// The next messages, at most `max`; waits up to `wait` for the first, never for more. Empty if none came, or if
+    /// another member is served.
+    fn poll(&mut self, max: usize, wait: Duration) -> impl Future<Output = Result<Vec<Delivery>, Error>> + Send;
+
+    /// Says that every message up to these (one per partition at least) is processed.
+    fn commit(&mut self, positions: Vec<Position>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Leaves the group, so that another member need not wait.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A message to append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Messages with the same key keep their order.
+    pub key: Vec<u8>,
+    /// The bytes.
+    pub payload: Vec<u8>,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// The partition.
+    pub partition: u32,
+    /// The offset in the partition.
+    pub offset: u64,
+}
+
+/// A message that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it stands.
+    pub position: Position,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+/// A message that nobody can process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The message, with where it was read.
+    pub delivery: Delivery,
+    /// What is wrong with it: a code and words.
+    pub reason: String,
+}
+
+/// An end of the log: per partition, the offset of the next message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark(pub Vec<Position>);

@@ -1,0 +1,163 @@
+//! The embedded engine under the SQLite adapters: one writer per process, group commit, safe across processes.
+//!
+//! All writes of a process to one file go through one thread. While a transaction commits, the next jobs gather; they
+//! then share one transaction and one `fsync`, whichever port they come from. Each job runs in a savepoint of its own,
+//! so that one that fails takes nobody along. Reads use connections of their own and never wait for the writer (WAL).
+
+mod error;
+mod migrations;
+mod turnstile;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+
+pub use error::port_error;
+pub use migrations::Scope;
+
+use crate::ports::Error;
+use writer::Writer;
+
+/// How long a write waits for its turn before it is given up: a stopped writer means errors elsewhere, not hanging
+/// (rule 4).
+pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How many read connections are kept open.
+const READERS_KEPT_MAX: usize = 8;
+
+/// What marks a SQLite file as one of ours (`PRAGMA application_id`): "oms1".
+const APPLICATION_ID: i32 = 0x6f6d_7331;
+
+/// How to open a store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// The database file; its folder is made if missing.
+    pub path: PathBuf,
+    /// The most pages the file may have (`PRAGMA max_page_count`), to bound the disk it takes.
+    pub max_page_count: Option<u32>,
+}
+
+/// One SQLite file: a writer and some readers.
+#[derive(Debug)]
+pub struct Store {
+    options: Options,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Store {
+    /// Opens or creates the file and brings the schemas of these ports up to date.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, the file is not one of ours, or it was written by a newer version.
+    pub fn open(options: Options, scopes: &[Scope]) -> Result<Self, Error> {
+        let action = || format!("open {}", options.path.display());
+        if let Some(folder) = options.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|source| Error::unavailable(action()).because(source))?;
+        }
+        let mut connection = connect(
+            &options,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        )
+        .map_err(|source| port_error(action(), source))?;
+        let turnstile =
+            turnstile::Turnstile::open(&options.path).map_err(|source| Error::unavailable(action()).because(source))?;
+        let pass = turnstile
+            .pass()
+            .map_err(|source| Error::unavailable(action()).because(source))?;
+        migrations::migrate(&mut connection, &options.path, scopes)?;
+        drop(pass);
+        Ok(Self {
+            writer: Writer::start(connection, turnstile),
+            readers: Mutex::default(),
+            options,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.options.path
+    }
+
+    /// Runs a job in the next transaction and returns once that is committed and synced.
+    ///
+    /// The job runs at most once, on the writer's thread; it must not begin or end transactions itself. A job whose
+    /// caller has gone before it began is not run.
+    ///
+    /// # Errors
+    /// The job's own error (its changes are undone), or what kept the transaction from being committed.
+    pub async fn write<T, F>(&self, action: impl Into<String>, job: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        self.writer.submit(action.into(), job).await
+    }
+
+    /// Runs a short read on the calling thread, on a snapshot of its own.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub fn read<T>(
+        &self,
+        action: &str,
+        job: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, Error> {
+        let kept = self.readers.lock().pop();
+        let reader = match kept {
+            Some(reader) => reader,
+            None => connect(&self.options, OpenFlags::SQLITE_OPEN_READ_WRITE)
+                .map_err(|source| port_error(action, source))?,
+        };
+        // One snapshot for all statements of the job.
+        let result = reader
+            .prepare_cached("BEGIN DEFERRED")
+            .and_then(|mut begin| begin.execute([]))
+            .and_then(|_| job(&reader));
+        let ended = reader
+            .prepare_cached("ROLLBACK")
+            .and_then(|mut rollback| rollback.execute([]));
+        if ended.is_ok() || reader.is_autocommit() {
+            let mut readers = self.readers.lock();
+            if readers.len() < READERS_KEPT_MAX {
+                readers.push(reader);
+            }
+        }
+        result.map_err(|source| port_error(action, source))
+    }
+
+    /// Runs a long read, such as an audit, on a thread where it disturbs nobody.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub async fn read_long<T, F>(self: &std::sync::Arc<Self>, action: &'static str, job: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let store = std::sync::Arc::clone(self);
+        match tokio::task::spawn_blocking(move || store.read(action, job)).await {
+            Ok(result) => result,
+            Err(source) => Err(Error::unavailable(action).because(source)),
+        }
+    }
+}
+
+/// Opens a connection with the settings that durability and concurrency rest on.
+fn connect(options: &Options, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_with_flags(&options.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(WRITE_WAIT_MAX)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    if let Some(pages) = options.max_page_count {
+        connection.pragma_update(None, "max_page_count", pages)?;
+    }
+    Ok(connection)
+}
