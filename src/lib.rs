@@ -1,12 +1,20 @@
 //! oms takes orders in a rush and never sells what is not there.
+pub mod audit;
+pub mod catalogue;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod flow;
+pub mod http;
 pub mod inventory;
 pub mod payments;
 pub mod ports;
 pub mod queue;
+pub mod report;
 pub mod rng;
+pub mod simulate;
 pub mod sqlite;
 pub mod statuses;
+pub mod wiring;
 pub mod worker;

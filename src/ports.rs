@@ -35,11 +35,67 @@ pub trait Ports: Send + Sync + 'static {
     fn clock(&self) -> &Self::Clock;
 }
 
+/// A choice of backends, put together.
+#[derive(Debug, Clone, Default)]
+pub struct Backends<I, Q, S, Y, C> {
+    /// Holds the truth.
+    pub inventory: I,
+    /// Holds accepted carts that are not decided yet.
+    pub queue: Q,
+    /// A projection, there for speed.
+    pub statuses: S,
+    /// Knows what was paid.
+    pub payments: Y,
+    /// Knows what time it is.
+    pub clock: C,
+}
+
+impl<I, Q, S, Y, C> Ports for Backends<I, Q, S, Y, C>
+where
+    I: Inventory,
+    Q: Queue,
+    S: Statuses,
+    Y: Payments,
+    C: Clock,
+{
+    type Inventory = I;
+    type Queue = Q;
+    type Statuses = S;
+    type Payments = Y;
+    type Clock = C;
+
+    fn inventory(&self) -> &I {
+        &self.inventory
+    }
+
+    fn queue(&self) -> &Q {
+        &self.queue
+    }
+
+    fn statuses(&self) -> &S {
+        &self.statuses
+    }
+
+    fn payments(&self) -> &Y {
+        &self.payments
+    }
+
+    fn clock(&self) -> &C {
+        &self.clock
+    }
+}
+
 /// The wall clock. Waits are monotonic and go through `tokio::time`, which tests can pause; only persisted times
 /// come from here.
 pub trait Clock: Send + Sync + 'static {
     /// Now, in Unix milliseconds.
     fn now(&self) -> Timestamp;
+}
+
+impl<C: Clock> Clock for Arc<C> {
+    fn now(&self) -> Timestamp {
+        C::now(self)
+    }
 }
 
 /// Whether trying again can help.
@@ -110,7 +166,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ErrorKind::Unavailable => write!(f, "cannot {} now", self.action),
-            ErrorKind::OutcomeUnknown => write!(f, "cannot tell whether this was done: {}", self.action),
+            ErrorKind::OutcomeUnknown => {
+                write!(f, "cannot tell whether this was done: {}", self.action)
+            }
             ErrorKind::Permanent => write!(f, "cannot {}", self.action),
         }
     }
@@ -118,6 +176,8 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }

@@ -44,7 +44,11 @@ pub struct Totals {
 ///
 /// # Errors
 /// Only when it cannot start: afterwards it retries, with backoff.
-pub async fn run<P>(flow: Flow<P>, options: Options, stop: watch::Receiver<bool>) -> Result<Totals, Error>
+pub async fn run<P>(
+    flow: Flow<P>,
+    options: Options,
+    stop: watch::Receiver<bool>,
+) -> Result<Totals, Error>
 where
     P: Ports<Inventory: DeadLetterIndex>,
 {

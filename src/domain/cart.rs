@@ -42,10 +42,12 @@ impl Cart {
         for line in lines {
             match merged.last_mut() {
                 Some(last) if last.sku == line.sku => {
-                    last.quantity = last
-                        .quantity
-                        .checked_add(line.quantity)
-                        .map_err(|source| CartError::Sum { sku: line.sku, source })?;
+                    last.quantity = last.quantity.checked_add(line.quantity).map_err(|source| {
+                        CartError::Sum {
+                            sku: line.sku,
+                            source,
+                        }
+                    })?;
                 }
                 _ => merged.push(line),
             }

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::Quantity;
 
 /// An amount in minor units (cents, pence), 0 to 9 × 10¹⁵, so that it fits the numbers of JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Money(i64);
 
@@ -41,7 +43,9 @@ impl Money {
 
     /// The sum, unless it is too large.
     pub fn checked_add(self, other: Self) -> Option<Self> {
-        self.0.checked_add(other.0).and_then(|minor| Self::new(minor).ok())
+        self.0
+            .checked_add(other.0)
+            .and_then(|minor| Self::new(minor).ok())
     }
 
     /// Reads a decimal amount of major units such as `2.55`, rounded half up to minor units.
@@ -58,7 +62,12 @@ impl Money {
         } else {
             whole.parse().map_err(|_| bad())?
         };
-        let digit = |index: usize| fraction.as_bytes().get(index).map_or(0, |byte| i64::from(byte - b'0'));
+        let digit = |index: usize| {
+            fraction
+                .as_bytes()
+                .get(index)
+                .map_or(0, |byte| i64::from(byte - b'0'))
+        };
         let minor = digit(0) * 10 + digit(1) + i64::from(digit(2) >= 5);
         whole
             .checked_mul(100)
@@ -129,7 +138,11 @@ mod tests {
             (".5", 50),
             ("1.", 100),
         ] {
-            assert_eq!(Money::from_decimal(text).map(Money::minor), Ok(minor), "{text}");
+            assert_eq!(
+                Money::from_decimal(text).map(Money::minor),
+                Ok(minor),
+                "{text}"
+            );
         }
         for text in ["", ".", "-1", "1e3", "1,5", "99999999999999999999", "inf"] {
             assert!(Money::from_decimal(text).is_err(), "{text}");

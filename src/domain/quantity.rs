@@ -19,7 +19,11 @@ impl Quantity {
         if units < 1 || units > QUANTITY_MAX as i64 {
             return Err(QuantityError::OutOfRange { units });
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked above"
+        )]
         Ok(Self(units as u32))
     }
 

@@ -86,7 +86,10 @@ mod tests {
     fn every_reason_reads_back_from_its_text_and_its_json() {
         for &reason in Reason::ALL {
             assert_eq!(reason.as_str().parse(), Ok(reason));
-            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{reason}\""));
+            assert_eq!(
+                serde_json::to_string(&reason).unwrap(),
+                format!("\"{reason}\"")
+            );
         }
     }
 }

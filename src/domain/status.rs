@@ -89,12 +89,19 @@ impl Status {
             (Self::Block, Event::ChargeStarted) => Self::PaymentPending,
             // A charge can be captured before anyone wrote PAYMENT_PENDING down: its payer crashed.
             (Self::Block | Self::PaymentPending, Event::Captured) => Self::PaymentSuccess,
-            (Self::Block | Self::PaymentPending, Event::Declined | Event::Fenced) => Self::PaymentFailed,
+            (Self::Block | Self::PaymentPending, Event::Declined | Event::Fenced) => {
+                Self::PaymentFailed
+            }
             (Self::PaymentSuccess, Event::Confirmed) => Self::Placed,
             (Self::Init, Event::Refused | Event::GaveUp)
             | (Self::PaymentSuccess, Event::Reversed)
             | (Self::PaymentFailed, Event::Released) => Self::Failed,
-            _ => return Err(IllegalEvent { status: self, event }),
+            _ => {
+                return Err(IllegalEvent {
+                    status: self,
+                    event,
+                });
+            }
         })
     }
 
@@ -272,7 +279,10 @@ mod tests {
                 }
                 index += 1;
             }
-            assert!(reached.iter().any(|status| status.is_final()), "{status} is a dead end");
+            assert!(
+                reached.iter().any(|status| status.is_final()),
+                "{status} is a dead end"
+            );
         }
     }
 

@@ -167,7 +167,9 @@ pub enum Failure {
         order_id: OrderId,
     },
     /// The backlog is over its bound.
-    #[error("{backlog} carts are waiting to be decided, which is the most allowed; try again later")]
+    #[error(
+        "{backlog} carts are waiting to be decided, which is the most allowed; try again later"
+    )]
     Overloaded {
         /// The id that was made or sent.
         order_id: OrderId,

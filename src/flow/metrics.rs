@@ -74,7 +74,11 @@ impl Metrics {
     /// Adds everything to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("carts_accepted", "Carts queued", self.accepted.clone());
-        registry.register("carts_refused", "Carts refused at once", self.refused.clone());
+        registry.register(
+            "carts_refused",
+            "Carts refused at once",
+            self.refused.clone(),
+        );
         registry.register(
             "orders_blocked",
             "Orders whose items were blocked",
@@ -83,7 +87,11 @@ impl Metrics {
         registry.register("orders_placed", "Orders placed", self.placed.clone());
         registry.register("orders_failed", "Orders failed", self.failed.clone());
         registry.register("refunds_executed", "Refunds executed", self.refunds.clone());
-        registry.register("dead_letters", "Messages set aside", self.dead_letters.clone());
+        registry.register(
+            "dead_letters",
+            "Messages set aside",
+            self.dead_letters.clone(),
+        );
         registry.register(
             "reserve_batch_carts",
             "Carts per reserve transaction",
@@ -99,6 +107,10 @@ impl Metrics {
             "Time of a settle transaction",
             self.settle_seconds.clone(),
         );
-        registry.register("backlog_messages", "Messages not yet consumed", self.backlog.clone());
+        registry.register(
+            "backlog_messages",
+            "Messages not yet consumed",
+            self.backlog.clone(),
+        );
     }
 }

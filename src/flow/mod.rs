@@ -6,6 +6,9 @@ mod api;
 mod metrics;
 mod service;
 
-pub use api::{AddToCart, Added, CancelOutcome, Failure, Found, OrderStory, OrderView, Placement, Refusal, Settings};
+pub use api::{
+    AddToCart, Added, CancelOutcome, Failure, Found, OrderStory, OrderView, Placement, Refusal,
+    Settings,
+};
 pub use metrics::Metrics;
 pub use service::{Flow, Swept};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::{AddToCart, Added, CancelOutcome, Failure, Found, Metrics, OrderStory, Placement, Settings};
+use super::{
+    AddToCart, Added, CancelOutcome, Failure, Found, Metrics, OrderStory, Placement, Settings,
+};
 use crate::domain::{CartHash, OrderId};
 use crate::inventory::{Administration, StockLevel};
 use crate::ports::{Error, Ports};
@@ -67,7 +69,11 @@ impl<P: Ports> Flow<P> {
     /// Steps 4 to 10: waits for the decision, pays, settles. With `expected`, an order that stands for another cart
     /// is not charged. May be called any number of times, at once or later. Returns `Waiting` only while a payment's
     /// result is unknown, or while the ports do not answer.
-    pub async fn place_order(&self, id: OrderId, expected: Option<CartHash>) -> Result<Placement, Failure> {
+    pub async fn place_order(
+        &self,
+        id: OrderId,
+        expected: Option<CartHash>,
+    ) -> Result<Placement, Failure> {
         let _ = (id, expected);
         todo!()
     }

@@ -1,52 +1,85 @@
 //! Administration of the inventory: catalogue, corrections, order search, the index of dead letters.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AuditReport, Error, Refund, StockLevel};
+use super::{AuditReport, Check, Error, Refund, StockLevel};
 use crate::domain::{Customer, Money, Order, OrderId, OrderState, Reason, Sku, Timestamp};
 
 /// The catalogue, corrections, and what an administrator asks.
 pub trait Administration: Send + Sync + 'static {
-    /// The id of this store, made when it was created. Two URLs with one id are one store.
-    fn store_id(&self) -> impl Future<Output = Result<Uuid, Error>> + Send;
-
     /// Creates items with their first stock; of a known item only name and price change. One outcome per item.
-    fn put_items(&self, items: Vec<NewItem>) -> impl Future<Output = Result<Vec<PutOutcome>, Error>> + Send;
+    fn put_items(
+        &self,
+        items: Vec<NewItem>,
+    ) -> impl Future<Output = Result<Vec<PutOutcome>, Error>> + Send;
 
     /// At most `limit` items after a SKU, ordered by SKU (bytewise).
-    fn items(&self, after: Option<Sku>, limit: usize) -> impl Future<Output = Result<Vec<Item>, Error>> + Send;
+    fn items(
+        &self,
+        after: Option<Sku>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Item>, Error>> + Send;
 
     /// Corrects stock. The id makes a retry harmless (rule 12). One outcome per adjustment.
-    fn adjust(&self, adjustments: Vec<Adjustment>) -> impl Future<Output = Result<Vec<Adjusted>, Error>> + Send;
+    fn adjust(
+        &self,
+        adjustments: Vec<Adjustment>,
+    ) -> impl Future<Output = Result<Vec<Adjusted>, Error>> + Send;
 
     /// The last `limit` corrections of an item, latest first.
-    fn adjustments(&self, sku: Sku, limit: usize) -> impl Future<Output = Result<Vec<AdjustmentRow>, Error>> + Send;
+    fn adjustments(
+        &self,
+        sku: Sku,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<AdjustmentRow>, Error>> + Send;
 
     /// Orders that match, ordered by id.
-    fn find_orders(&self, filter: OrderFilter) -> impl Future<Output = Result<Vec<Order>, Error>> + Send;
+    fn find_orders(
+        &self,
+        filter: OrderFilter,
+    ) -> impl Future<Output = Result<Vec<Order>, Error>> + Send;
 
     /// All the database knows of one order.
     fn story(&self, id: OrderId) -> impl Future<Output = Result<Option<Story>, Error>> + Send;
+}
+
+/// Which store it is, and whether its committed state holds the invariants.
+pub trait Auditing: Send + Sync + 'static {
+    /// The id of this store, made when it was created. Two URLs with one id are one store.
+    fn store_id(&self) -> impl Future<Output = Result<Uuid, Error>> + Send;
 
     /// Checks every invariant that committed state can show, reading one consistent snapshot.
     ///
-    /// A BLOCK order counts as stuck, and a refund as unrefunded, when overdue by more than `grace_ms`.
-    fn audit(&self, grace_ms: u64) -> impl Future<Output = Result<AuditReport, Error>> + Send;
+    /// A BLOCK order counts as overdue, and a refund as unrefunded, when late by more than `grace`.
+    fn audit(&self, grace: Duration) -> impl Future<Output = Result<AuditReport, Error>> + Send;
+
+    /// The query behind each check, as an administrator can run it by hand: what it checks, and its SQL.
+    fn audit_sql(&self) -> Vec<(Check, &'static str)>;
 }
 
 /// Where dead letters are looked up. The queue keeps them, too, as its own kind of message.
 pub trait DeadLetterIndex: Send + Sync + 'static {
     /// Records dead letters; one already recorded (same topic, partition and offset) is left alone.
-    fn record(&self, letters: Vec<DeadLetterRow>) -> impl Future<Output = Result<(), Error>> + Send;
+    fn record(&self, letters: Vec<DeadLetterRow>)
+    -> impl Future<Output = Result<(), Error>> + Send;
 
     /// At most `limit` dead letters after an id, oldest first.
-    fn letters(&self, after: u64, limit: usize) -> impl Future<Output = Result<Vec<DeadLetterRow>, Error>> + Send;
+    fn letters(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<DeadLetterRow>, Error>> + Send;
 
     /// Moves pending letters to a state; returns how many were still pending.
-    fn mark(&self, ids: Vec<u64>, state: DeadLetterState) -> impl Future<Output = Result<u64, Error>> + Send;
+    fn mark(
+        &self,
+        ids: Vec<u64>,
+        state: DeadLetterState,
+    ) -> impl Future<Output = Result<u64, Error>> + Send;
 }
 
 /// An item to create.

@@ -9,7 +9,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::types::{Refund, ReserveOutcome, Settle, SettleAction, SettleOutcome, StockLevel};
-use crate::domain::{AcceptedCart, BatchRef, Money, Order, OrderId, OrderLine, OrderState, Reason, Sku, Timestamp};
+use crate::domain::{
+    AcceptedCart, BatchRef, Money, Order, OrderId, OrderLine, OrderState, Reason, Sku, Timestamp,
+};
 
 /// The rows that a batch works on, as loaded under lock.
 #[derive(Debug, Default)]
@@ -78,16 +80,29 @@ pub fn skus(carts: &[AcceptedCart]) -> BTreeSet<Sku> {
 
 impl Book {
     /// A book of these items and orders.
-    pub fn new(items: impl IntoIterator<Item = ItemRow>, orders: impl IntoIterator<Item = Order>) -> Self {
+    pub fn new(
+        items: impl IntoIterator<Item = ItemRow>,
+        orders: impl IntoIterator<Item = Order>,
+    ) -> Self {
         Self {
-            items: items.into_iter().map(|item| (item.level.sku.clone(), item)).collect(),
-            orders: orders.into_iter().map(|order| (order.order_id, order)).collect(),
+            items: items
+                .into_iter()
+                .map(|item| (item.level.sku.clone(), item))
+                .collect(),
+            orders: orders
+                .into_iter()
+                .map(|order| (order.order_id, order))
+                .collect(),
         }
     }
 }
 
 /// Decides carts in the given order, each all-or-nothing.
-pub fn reserve(book: &mut Book, carts: &[AcceptedCart], context: &Context) -> (Vec<ReserveOutcome>, Changes) {
+pub fn reserve(
+    book: &mut Book,
+    carts: &[AcceptedCart],
+    context: &Context,
+) -> (Vec<ReserveOutcome>, Changes) {
     let mut ledger = Ledger::default();
     let mut outcomes = Vec::with_capacity(carts.len());
     for (position, cart) in carts.iter().enumerate() {
@@ -114,15 +129,28 @@ pub fn reserve(book: &mut Book, carts: &[AcceptedCart], context: &Context) -> (V
 }
 
 /// Decides one cart on the running counters.
-fn decide(book: &mut Book, ledger: &mut Ledger, cart: &AcceptedCart, batch: BatchRef, context: &Context) -> Order {
+fn decide(
+    book: &mut Book,
+    ledger: &mut Ledger,
+    cart: &AcceptedCart,
+    batch: BatchRef,
+    context: &Context,
+) -> Order {
     let mut refusal = None;
     let mut amount = Some(Money::ZERO);
     let mut lines = Vec::with_capacity(cart.cart.lines().len());
     for line in cart.cart.lines() {
         let row = book.items.get(&line.sku);
-        refusal = worst(refusal, refuse(row.map(|row| &row.level), line.quantity.units()));
+        refusal = worst(
+            refusal,
+            refuse(row.map(|row| &row.level), line.quantity.units()),
+        );
         let price = row.map_or(Money::ZERO, |row| row.price);
-        amount = amount.and_then(|sum| price.checked_mul(line.quantity).and_then(|cost| sum.checked_add(cost)));
+        amount = amount.and_then(|sum| {
+            price
+                .checked_mul(line.quantity)
+                .and_then(|cost| sum.checked_add(cost))
+        });
         lines.push(OrderLine {
             sku: line.sku.clone(),
             quantity: line.quantity,
@@ -183,18 +211,30 @@ pub fn worst(one: Option<Reason>, other: Option<Reason>) -> Option<Reason> {
         Some(Reason::SoldOut) => 2,
         Some(_) => 3,
     };
-    if weight(other) > weight(one) { other } else { one }
+    if weight(other) > weight(one) {
+        other
+    } else {
+        one
+    }
 }
 
 /// Settles orders in the given order.
-pub fn settle(book: &mut Book, actions: &[Settle], context: &Context) -> (Vec<SettleOutcome>, Changes) {
+pub fn settle(
+    book: &mut Book,
+    actions: &[Settle],
+    context: &Context,
+) -> (Vec<SettleOutcome>, Changes) {
     let mut ledger = Ledger::default();
     let outcomes = actions
         .iter()
         .map(|settle| {
             let applied = match &settle.action {
-                SettleAction::Confirm { captured } => confirm(book, &mut ledger, settle.order_id, *captured, context),
-                SettleAction::Release { reason } => release(book, &mut ledger, settle.order_id, *reason, context),
+                SettleAction::Confirm { captured } => {
+                    confirm(book, &mut ledger, settle.order_id, *captured, context)
+                }
+                SettleAction::Release { reason } => {
+                    release(book, &mut ledger, settle.order_id, *reason, context)
+                }
                 SettleAction::Abandon { .. } => abandon(book, &mut ledger, settle, context),
             };
             SettleOutcome {
@@ -206,7 +246,13 @@ pub fn settle(book: &mut Book, actions: &[Settle], context: &Context) -> (Vec<Se
     (outcomes, ledger.changes(book))
 }
 
-fn confirm(book: &mut Book, ledger: &mut Ledger, id: OrderId, captured: Money, context: &Context) -> bool {
+fn confirm(
+    book: &mut Book,
+    ledger: &mut Ledger,
+    id: OrderId,
+    captured: Money,
+    context: &Context,
+) -> bool {
     let Some(order) = book.orders.get(&id) else {
         // Paid, and the database knows nothing of it: lost in a failover. Never silently placed (rule 2).
         ledger.tombstone(book, id, &tombstone(id, Reason::MissingOrder, context));
@@ -215,15 +261,28 @@ fn confirm(book: &mut Book, ledger: &mut Ledger, id: OrderId, captured: Money, c
     };
     match order.state {
         OrderState::Placed => false,
-        OrderState::Failed => ledger.owe(id, captured, order.reason.unwrap_or(Reason::Cancelled), context),
+        OrderState::Failed => ledger.owe(
+            id,
+            captured,
+            order.reason.unwrap_or(Reason::Cancelled),
+            context,
+        ),
         OrderState::Blocked => {
             let lines = order.lines.clone();
-            let negative = lines
-                .iter()
-                .any(|line| book.items.get(&line.sku).is_none_or(|row| row.level.available < 0));
+            let negative = lines.iter().any(|line| {
+                book.items
+                    .get(&line.sku)
+                    .is_none_or(|row| row.level.available < 0)
+            });
             if negative {
                 ledger.give_back(book, &lines);
-                ledger.finish(book, id, OrderState::Failed, Some(Reason::NegativeInventory), context);
+                ledger.finish(
+                    book,
+                    id,
+                    OrderState::Failed,
+                    Some(Reason::NegativeInventory),
+                    context,
+                );
                 ledger.owe(id, captured, Reason::NegativeInventory, context);
             } else {
                 ledger.move_stock(book, &lines, |units| Delta {
@@ -238,7 +297,13 @@ fn confirm(book: &mut Book, ledger: &mut Ledger, id: OrderId, captured: Money, c
     }
 }
 
-fn release(book: &mut Book, ledger: &mut Ledger, id: OrderId, reason: Reason, context: &Context) -> bool {
+fn release(
+    book: &mut Book,
+    ledger: &mut Ledger,
+    id: OrderId,
+    reason: Reason,
+    context: &Context,
+) -> bool {
     let Some(order) = book.orders.get(&id) else {
         return false;
     };
@@ -328,8 +393,17 @@ impl Ledger {
         });
     }
 
-    fn finish(&mut self, book: &mut Book, id: OrderId, state: OrderState, reason: Option<Reason>, context: &Context) {
-        let Some(order) = book.orders.get_mut(&id) else { return };
+    fn finish(
+        &mut self,
+        book: &mut Book,
+        id: OrderId,
+        state: OrderState,
+        reason: Option<Reason>,
+        context: &Context,
+    ) {
+        let Some(order) = book.orders.get_mut(&id) else {
+            return;
+        };
         assert!(
             order.state == OrderState::Blocked,
             "{id} is final and was to become {state:?}"
@@ -361,7 +435,11 @@ impl Ledger {
         let mut deltas: Vec<(Sku, Delta)> = self.deltas.into_iter().collect();
         deltas.sort_by(|a, b| a.0.cmp(&b.0));
         let orders = |ids: HashSet<OrderId>| {
-            let mut orders: Vec<Order> = ids.iter().filter_map(|id| book.orders.get(id)).cloned().collect();
+            let mut orders: Vec<Order> = ids
+                .iter()
+                .filter_map(|id| book.orders.get(id))
+                .cloned()
+                .collect();
             orders.sort_by_key(|order| order.order_id);
             orders
         };

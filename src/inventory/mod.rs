@@ -1,6 +1,6 @@
 //! The inventory service: stock and decided orders. It holds the truth.
 //!
-//! The port is [`Inventory`]; administration is [`Administration`] and [`DeadLetterIndex`], implemented by the same
+//! The port is [`Inventory`]; administration is [`Administration`], [`Auditing`] and [`DeadLetterIndex`], implemented by the same
 //! adapters. What a batch does to the counters is decided in [`decide`], once, for every adapter: an adapter only
 //! locks, loads, and writes.
 
@@ -13,13 +13,13 @@ use std::future::Future;
 
 pub use crate::ports::Error;
 pub use admin::{
-    Adjusted, Adjustment, AdjustmentRow, Administration, BatchRow, DeadLetterIndex, DeadLetterRow, DeadLetterState,
-    Item, NewItem, OrderFilter, PutOutcome, Story,
+    Adjusted, Adjustment, AdjustmentRow, Administration, Auditing, BatchRow, DeadLetterIndex,
+    DeadLetterRow, DeadLetterState, Item, NewItem, OrderFilter, PutOutcome, Story,
 };
 pub use audit::{AuditReport, Check, Finding};
 pub use types::{
-    Refund, Reservation, ReserveBatch, ReserveOutcome, Settle, SettleAction, SettleOutcome, Settlement, StockAnswer,
-    StockLevel,
+    Refund, Reservation, ReserveBatch, ReserveOutcome, Settle, SettleAction, SettleOutcome,
+    Settlement, StockAnswer, StockLevel,
 };
 
 use crate::domain::{Order, OrderId, Sku};
@@ -30,7 +30,10 @@ pub trait Inventory: Send + Sync + 'static {
     ///
     /// An order already decided keeps its outcome (redelivery is harmless). One outcome per cart, in the same order.
     /// A [`Error::is_transient`] error means that none or all of them were decided: repeat the whole batch.
-    fn reserve(&self, batch: ReserveBatch) -> impl Future<Output = Result<Reservation, Error>> + Send;
+    fn reserve(
+        &self,
+        batch: ReserveBatch,
+    ) -> impl Future<Output = Result<Reservation, Error>> + Send;
 
     /// Confirms, releases and abandons orders in the given order, in one transaction.
     ///
@@ -39,10 +42,17 @@ pub trait Inventory: Send + Sync + 'static {
 
     /// The committed stock of items, `None` for an unknown SKU, in the order asked for. With `with_holds` also when
     /// the earliest hold on each item runs out.
-    fn stock(&self, skus: Vec<Sku>, with_holds: bool) -> impl Future<Output = Result<StockAnswer, Error>> + Send;
+    fn stock(
+        &self,
+        skus: Vec<Sku>,
+        with_holds: bool,
+    ) -> impl Future<Output = Result<StockAnswer, Error>> + Send;
 
     /// Decided orders, `None` where the database knows none, in the order asked for.
-    fn orders(&self, ids: Vec<OrderId>) -> impl Future<Output = Result<Vec<Option<Order>>, Error>> + Send;
+    fn orders(
+        &self,
+        ids: Vec<OrderId>,
+    ) -> impl Future<Output = Result<Vec<Option<Order>>, Error>> + Send;
 
     /// At most `limit` BLOCK orders whose hold has run out, longest overdue first, by the database's clock.
     fn expired(&self, limit: usize) -> impl Future<Output = Result<Vec<Order>, Error>> + Send;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AcceptedCart, CartHash, Customer, Money, Order, OrderId, Reason, Sku, Timestamp};
+use crate::domain::{
+    AcceptedCart, CartHash, Customer, Money, Order, OrderId, Reason, Sku, Timestamp,
+};
 
 /// Carts to decide together.
 #[derive(Debug, Clone)]

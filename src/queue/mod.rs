@@ -13,14 +13,20 @@ pub trait Queue: Send + Sync + 'static {
     type Consumer: Consumer;
 
     /// Appends messages durably, in order; returns when all are stored. After an error some may have been stored.
-    fn publish(&self, messages: Vec<Message>) -> impl Future<Output = Result<Vec<Position>, Error>> + Send;
+    fn publish(
+        &self,
+        messages: Vec<Message>,
+    ) -> impl Future<Output = Result<Vec<Position>, Error>> + Send;
 
     /// Joins the consumer group. A message goes to one member at a time; those of a member that is gone go to another
     /// within seconds.
     fn subscribe(&self) -> impl Future<Output = Result<Self::Consumer, Error>> + Send;
 
     /// Keeps messages that nobody can process, with the reason and where they came from.
-    fn dead_letter(&self, letters: Vec<DeadLetter>) -> impl Future<Output = Result<(), Error>> + Send;
+    fn dead_letter(
+        &self,
+        letters: Vec<DeadLetter>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Where the log ends now.
     fn end(&self) -> impl Future<Output = Result<Mark, Error>> + Send;
@@ -39,10 +45,17 @@ pub trait Queue: Send + Sync + 'static {
 pub trait Consumer: Send + 'static {
     /// The next messages, at most `max`; waits up to `wait` for the first, never for more. Empty if none came, or if
     /// another member is served.
-    fn poll(&mut self, max: usize, wait: Duration) -> impl Future<Output = Result<Vec<Delivery>, Error>> + Send;
+    fn poll(
+        &mut self,
+        max: usize,
+        wait: Duration,
+    ) -> impl Future<Output = Result<Vec<Delivery>, Error>> + Send;
 
     /// Says that every message up to these (one per partition at least) is processed.
-    fn commit(&mut self, positions: Vec<Position>) -> impl Future<Output = Result<(), Error>> + Send;
+    fn commit(
+        &mut self,
+        positions: Vec<Position>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Leaves the group, so that another member need not wait.
     fn close(self) -> impl Future<Output = ()> + Send;

@@ -34,10 +34,18 @@ impl Scope {
     /// Its steps, oldest first; step n brings version n - 1 to n. Never edit one that was released: add another.
     const fn steps(self) -> &'static [&'static str] {
         match self {
-            Self::Inventory => &[include_str!("../../migrations/sqlite/inventory/0001_initial.sql")],
-            Self::Queue => &[include_str!("../../migrations/sqlite/queue/0001_initial.sql")],
-            Self::Statuses => &[include_str!("../../migrations/sqlite/statuses/0001_initial.sql")],
-            Self::Payments => &[include_str!("../../migrations/sqlite/payments/0001_initial.sql")],
+            Self::Inventory => &[include_str!(
+                "../../migrations/sqlite/inventory/0001_initial.sql"
+            )],
+            Self::Queue => &[include_str!(
+                "../../migrations/sqlite/queue/0001_initial.sql"
+            )],
+            Self::Statuses => &[include_str!(
+                "../../migrations/sqlite/statuses/0001_initial.sql"
+            )],
+            Self::Payments => &[include_str!(
+                "../../migrations/sqlite/payments/0001_initial.sql"
+            )],
         }
     }
 }
@@ -46,7 +54,9 @@ impl Scope {
 enum Refused {
     #[error("the file is a SQLite database of another program; choose another path")]
     Foreign,
-    #[error("its {scope} schema has version {found}, and this program knows up to {known}; use a newer oms")]
+    #[error(
+        "its {scope} schema has version {found}, and this program knows up to {known}; use a newer oms"
+    )]
     Newer {
         scope: &'static str,
         found: u32,
@@ -55,7 +65,11 @@ enum Refused {
 }
 
 /// Brings the schemas up to date, in one transaction, so that concurrent starts cannot meet halfway.
-pub(super) fn migrate(connection: &mut Connection, path: &Path, scopes: &[Scope]) -> Result<(), Error> {
+pub(super) fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    scopes: &[Scope],
+) -> Result<(), Error> {
     let action = || format!("migrate {}", path.display());
     let failed = |source| port_error(action(), source);
     let transaction = connection
@@ -69,7 +83,9 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, scopes: &[Scope]
         .map_err(failed)?;
     if found != APPLICATION_ID {
         if found != 0 || tables != 0 {
-            return Err(Error::permanent(format!("open {}", path.display())).because(Refused::Foreign));
+            return Err(
+                Error::permanent(format!("open {}", path.display())).because(Refused::Foreign)
+            );
         }
         transaction
             .pragma_update(None, "application_id", APPLICATION_ID)

@@ -55,16 +55,21 @@ impl Store {
     /// When the folder cannot be made, the file is not one of ours, or it was written by a newer version.
     pub fn open(options: Options, scopes: &[Scope]) -> Result<Self, Error> {
         let action = || format!("open {}", options.path.display());
-        if let Some(folder) = options.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|source| Error::unavailable(action()).because(source))?;
+        if let Some(folder) = options
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| Error::unavailable(action()).because(source))?;
         }
         let mut connection = connect(
             &options,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         )
         .map_err(|source| port_error(action(), source))?;
-        let turnstile =
-            turnstile::Turnstile::open(&options.path).map_err(|source| Error::unavailable(action()).because(source))?;
+        let turnstile = turnstile::Turnstile::open(&options.path)
+            .map_err(|source| Error::unavailable(action()).because(source))?;
         let pass = turnstile
             .pass()
             .map_err(|source| Error::unavailable(action()).because(source))?;
@@ -133,7 +138,11 @@ impl Store {
     ///
     /// # Errors
     /// What kept it from being read.
-    pub async fn read_long<T, F>(self: &std::sync::Arc<Self>, action: &'static str, job: F) -> Result<T, Error>
+    pub async fn read_long<T, F>(
+        self: &std::sync::Arc<Self>,
+        action: &'static str,
+        job: F,
+    ) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
@@ -148,7 +157,8 @@ impl Store {
 
 /// Opens a connection with the settings that durability and concurrency rest on.
 fn connect(options: &Options, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open_with_flags(&options.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection =
+        Connection::open_with_flags(&options.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(WRITE_WAIT_MAX)?;
     connection.set_prepared_statement_cache_capacity(256);
     connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -51,7 +51,9 @@ where
 
     fn run(&mut self, connection: &Connection) -> bool {
         self.started.store(true, Ordering::Release);
-        let Some(work) = self.work.take() else { return false };
+        let Some(work) = self.work.take() else {
+            return false;
+        };
         let result = work(connection).map_err(|source| port_error(self.action.as_str(), source));
         let done = result.is_ok();
         self.result = Some(result);
@@ -103,7 +105,10 @@ impl Writer {
             started: Arc::clone(&started),
             reply,
         };
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Box::new(job)).is_ok());
+        let sent = self
+            .jobs
+            .as_ref()
+            .is_some_and(|jobs| jobs.send(Box::new(job)).is_ok());
         if !sent {
             return Err(Error::unavailable(action));
         }

@@ -16,10 +16,16 @@ use crate::inventory::StockLevel;
 /// Statuses of orders, and the stock cache that all processes share.
 pub trait Statuses: Send + Sync + 'static {
     /// The present statuses, `None` where unknown or expired, in the order asked for.
-    fn get(&self, ids: Vec<OrderId>) -> impl Future<Output = Result<Vec<Option<StatusEntry>>, Error>> + Send;
+    fn get(
+        &self,
+        ids: Vec<OrderId>,
+    ) -> impl Future<Output = Result<Vec<Option<StatusEntry>>, Error>> + Send;
 
     /// Compare-and-set, each on its own; one result per transition. Wakes whoever waits for these orders.
-    fn transition(&self, batch: Vec<Transition>) -> impl Future<Output = Result<Vec<Transitioned>, Error>> + Send;
+    fn transition(
+        &self,
+        batch: Vec<Transition>,
+    ) -> impl Future<Output = Result<Vec<Transitioned>, Error>> + Send;
 
     /// Waits until the order's status has a rank above `above`, or until the deadline; returns the status then.
     ///
@@ -32,15 +38,22 @@ pub trait Statuses: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<StatusEntry>, Error>> + Send;
 
     /// The statuses an order went through, oldest first, as far as the store still knows.
-    fn history(&self, id: OrderId) -> impl Future<Output = Result<Vec<StatusChange>, Error>> + Send;
+    fn history(&self, id: OrderId)
+    -> impl Future<Output = Result<Vec<StatusChange>, Error>> + Send;
 
     /// What the shared stock cache says, `None` where it says nothing; not necessarily fresh: see
     /// [`CachedStock::cached_at`].
-    fn cached_stock(&self, skus: Vec<Sku>) -> impl Future<Output = Result<Vec<Option<CachedStock>>, Error>> + Send;
+    fn cached_stock(
+        &self,
+        skus: Vec<Sku>,
+    ) -> impl Future<Output = Result<Vec<Option<CachedStock>>, Error>> + Send;
 
     /// Puts committed stock into the shared cache. An entry of a higher version stays, unless it is over 100 ms old
     /// (rule 7).
-    fn cache_stock(&self, levels: Vec<StockLevel>) -> impl Future<Output = Result<(), Error>> + Send;
+    fn cache_stock(
+        &self,
+        levels: Vec<StockLevel>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// The present status of an order.

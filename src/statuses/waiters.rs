@@ -59,11 +59,11 @@ impl Waiters {
         let mut shard = self.shard(&id).lock();
         let ticket = shard.next;
         shard.next += 1;
-        shard
-            .waiting
-            .entry(id)
-            .or_default()
-            .push(Registered { ticket, above, wake });
+        shard.waiting.entry(id).or_default().push(Registered {
+            ticket,
+            above,
+            wake,
+        });
         Waiter {
             waiters: self,
             id,
@@ -96,7 +96,13 @@ impl Waiters {
     pub fn waited_for(&self, max: usize) -> Vec<OrderId> {
         let mut ids = Vec::new();
         for shard in &self.shards {
-            ids.extend(shard.lock().waiting.keys().take(max.saturating_sub(ids.len())));
+            ids.extend(
+                shard
+                    .lock()
+                    .waiting
+                    .keys()
+                    .take(max.saturating_sub(ids.len())),
+            );
             if ids.len() >= max {
                 break;
             }
@@ -106,7 +112,9 @@ impl Waiters {
 
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
-        self.shards.iter().all(|shard| shard.lock().waiting.is_empty())
+        self.shards
+            .iter()
+            .all(|shard| shard.lock().waiting.is_empty())
     }
 }
 
@@ -152,7 +160,10 @@ mod tests {
         let pending = waiters.register(id, Status::PaymentPending.rank());
         waiters.notify(id, entry(Status::Init));
         waiters.notify(id, entry(Status::Block));
-        assert_eq!(init.woken().await.map(|entry| entry.status), Some(Status::Block));
+        assert_eq!(
+            init.woken().await.map(|entry| entry.status),
+            Some(Status::Block)
+        );
         assert_eq!(waiters.waited_for(10), [id]);
         drop(init);
         drop(pending);

@@ -1,0 +1,1 @@
+//! The audit: every invariant, from committed state.

@@ -1,0 +1,1 @@
+//! Catalogues: synthetic ones, and files of items or of real orders.

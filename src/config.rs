@@ -1,0 +1,1 @@
+//! Flags, environment, file and defaults, validated once into one configuration.

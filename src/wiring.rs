@@ -1,0 +1,1 @@
+//! From configuration to backends: the only file that names them.
