@@ -77,6 +77,11 @@ impl OrderIds {
         Self(Mutex::new(rng))
     }
 
+    /// A seed for other streams of the same origin, drawn from this one.
+    pub fn seed(&self) -> u64 {
+        self.0.lock().bits()
+    }
+
     /// The next id, of a time.
     pub fn next(&self, now: Timestamp) -> OrderId {
         let random = self.0.lock().bytes();

@@ -1,14 +1,37 @@
 //! The ten steps: what happens to an order, whatever the backends. Each step stands beside its undo.
 //!
-//! `flow` knows four ports and a clock, and never names a backend.
+//! | file | steps |
+//! |---|---|
+//! | `add_to_cart` | 1 to 3: check the stock cache, publish, INIT |
+//! | `reserve` | the worker's half of 5: decide a batch, set the unreadable aside |
+//! | `place_order` | 4 to 6: wait for the decision, or give up |
+//! | `payment` | 7 and 8: one charge, its outcome found out |
+//! | `settle` | 9 and 10: confirm, or give the items back |
+//! | `cancel`, `expire` | the undo by the buyer, and by time |
+//! | `find` | what can be told of an order |
+//!
+//! `flow` knows four ports and a clock, and never names a backend. It never reads the system's clock or randomness.
 
+mod add_to_cart;
 mod api;
+mod cancel;
+mod expire;
+mod find;
+mod group;
+mod message;
 mod metrics;
+mod payment;
+mod place_order;
+mod reserve;
 mod service;
+mod settle;
+mod stock_cache;
 
 pub use api::{
     AddToCart, Added, CancelOutcome, Failure, Found, OrderStory, OrderView, Placement, Refusal,
     Settings,
 };
+pub use expire::Swept;
 pub use metrics::Metrics;
-pub use service::{Flow, Swept};
+pub use reserve::Processed;
+pub use service::Flow;

@@ -1,25 +1,64 @@
-//! The flow as its callers see it.
+//! The flow as a service: its ports, its groups, and what every step uses.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::{
-    AddToCart, Added, CancelOutcome, Failure, Found, Metrics, OrderStory, Placement, Settings,
-};
-use crate::domain::{CartHash, OrderId};
-use crate::inventory::{Administration, StockLevel};
-use crate::ports::{Error, Ports};
-use crate::rng::OrderIds;
+use super::group::Group;
+use super::stock_cache::StockCache;
+use super::{Metrics, Settings};
+use crate::domain::{CartHash, Order, OrderId, Reason, Sku, Status, StatusSet, Timestamp};
+use crate::inventory::{Inventory, Settle, SettleOutcome, StockLevel};
+use crate::ports::{Clock, Error, Ports};
+use crate::queue::{Message, Position, Queue};
+use crate::rng::{OrderIds, Rng};
+use crate::statuses::{StatusEntry, Statuses, Transition, Transitioned};
 
-/// The ten steps over one choice of ports. Cheap to clone.
-pub struct Flow<P: Ports>(Arc<Inner<P>>);
+/// How long a write to the status store may hold up the flow (rule 16).
+const STATUS_WRITE_WAIT_MAX: Duration = Duration::from_secs(1);
 
-struct Inner<P> {
-    ports: P,
-    settings: Settings,
-    metrics: Metrics,
+/// How long after its hold a status that is not final may be forgotten (rule 8).
+const STATUS_GRACE: Duration = Duration::from_secs(300);
+
+/// How long a final status is kept at hand; the database keeps it for good.
+const FINAL_STATUS_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// How old the known size of the backlog may be.
+const BACKLOG_KNOWN_FOR: Duration = Duration::from_millis(100);
+
+/// The most items of one group's batch.
+const GROUP_MAX: usize = 2_000;
+
+/// The ten steps over one choice of ports. Cheap to clone; the last clone ends its background tasks.
+pub struct Flow<P: Ports>(pub(super) Arc<Inner<P>>);
+
+pub(super) struct Inner<P: Ports> {
+    pub(super) ports: Arc<P>,
+    pub(super) settings: Settings,
+    pub(super) metrics: Metrics,
+    pub(super) stock: Arc<StockCache>,
+    pub(super) publish: Group<Message, Position>,
+    pub(super) orders: Group<OrderId, Option<Order>>,
+    pub(super) settle: Group<Settle, SettleOutcome>,
+    pub(super) stock_reads: Group<Sku, Option<StockLevel>>,
     ids: OrderIds,
+    rng: Mutex<Rng>,
+    statuses: Group<OrderId, Option<StatusEntry>>,
+    transitions: Group<Transition, Transitioned>,
+    shared_cache: mpsc::UnboundedSender<Vec<StockLevel>>,
+    backlog: Backlog,
+}
+
+/// The size of the backlog as last read, so that not every cart reads it.
+struct Backlog {
+    started: Instant,
+    read_at_ms: AtomicU64,
+    messages: AtomicU64,
 }
 
 impl<P: Ports> Clone for Flow<P> {
@@ -31,12 +70,65 @@ impl<P: Ports> Clone for Flow<P> {
 impl<P: Ports> Flow<P> {
     /// Starts the flow's background tasks on the current tokio runtime.
     pub fn start(ports: P, settings: Settings, ids: OrderIds) -> Self {
-        Self(Arc::new(Inner {
+        let ports = Arc::new(ports);
+        let stock = Arc::new(StockCache::default());
+        let metrics = Metrics::default();
+        let shared_cache = share_stock(Arc::clone(&ports));
+        let settle = {
+            let (stock, shared_cache, metrics) =
+                (Arc::clone(&stock), shared_cache.clone(), metrics.clone());
+            group(&ports, move |ports: Arc<P>, batch| {
+                let (stock, shared_cache, metrics) =
+                    (Arc::clone(&stock), shared_cache.clone(), metrics.clone());
+                async move {
+                    let began = Instant::now();
+                    let settled = ports.inventory().settle(batch).await?;
+                    metrics
+                        .settle_seconds
+                        .observe(began.elapsed().as_secs_f64());
+                    stock.learn(&settled.levels, false);
+                    // The task that shares it ends with the flow.
+                    let _ = shared_cache.send(settled.levels);
+                    Ok(settled.outcomes)
+                }
+            })
+        };
+        let stock_reads = {
+            let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
+            group(&ports, move |ports: Arc<P>, skus| {
+                let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
+                async move { super::add_to_cart::read_stock(&*ports, &stock, &shared_cache, skus).await }
+            })
+        };
+        let inner = Inner {
+            publish: group(&ports, |ports, batch| async move {
+                ports.queue().publish(batch).await
+            }),
+            orders: group(&ports, |ports, ids| async move {
+                ports.inventory().orders(ids).await
+            }),
+            statuses: group(&ports, |ports, ids| async move {
+                ports.statuses().get(ids).await
+            }),
+            transitions: group(&ports, |ports, batch| async move {
+                ports.statuses().transition(batch).await
+            }),
+            settle,
+            stock_reads,
+            shared_cache,
             ports,
             settings,
-            metrics: Metrics::default(),
+            metrics,
+            stock,
+            rng: Mutex::new(Rng::stream(ids.seed(), 1)),
             ids,
-        }))
+            backlog: Backlog {
+                started: Instant::now(),
+                read_at_ms: AtomicU64::new(u64::MAX),
+                messages: AtomicU64::new(0),
+            },
+        };
+        Self(Arc::new(inner))
     }
 
     /// The ports it works on.
@@ -56,68 +148,153 @@ impl<P: Ports> Flow<P> {
 
     /// A fresh, time-ordered order id.
     pub fn new_order_id(&self) -> OrderId {
-        use crate::ports::Clock as _;
-        self.0.ids.next(self.0.ports.clock().now())
-    }
-
-    /// Steps 1 to 3: checks the stock cache, publishes, sets INIT. Answers once the cart is durable in the queue.
-    pub async fn add_to_cart(&self, request: AddToCart) -> Result<Added, Failure> {
-        let _ = request;
-        todo!()
-    }
-
-    /// Steps 4 to 10: waits for the decision, pays, settles. With `expected`, an order that stands for another cart
-    /// is not charged. May be called any number of times, at once or later. Returns `Waiting` only while a payment's
-    /// result is unknown, or while the ports do not answer.
-    pub async fn place_order(
-        &self,
-        id: OrderId,
-        expected: Option<CartHash>,
-    ) -> Result<Placement, Failure> {
-        let _ = (id, expected);
-        todo!()
-    }
-
-    /// Cancels an order that is not paid for. The gateway is asked first (rule 1).
-    pub async fn cancel(&self, id: OrderId) -> Result<CancelOutcome, Failure> {
-        let _ = id;
-        todo!()
-    }
-
-    /// Where an order stands. An id that nobody knows is looked for up to 2 s, since its cart may be in the queue.
-    pub async fn find(&self, id: OrderId) -> Result<Found, Failure> {
-        let _ = id;
-        todo!()
+        self.0.ids.next(self.now())
     }
 
     /// Every stock level that this process learns of from now on, in the order in which it learns.
     pub fn stock_feed(&self) -> mpsc::UnboundedReceiver<StockLevel> {
-        todo!()
+        self.0.stock.feed()
+    }
+
+    /// Now, by the wall clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.ports.clock().now()
+    }
+
+    /// A delay between half of `most` and all of it.
+    pub(crate) fn jitter(&self, most: Duration) -> Duration {
+        self.0.rng.lock().jitter(most)
+    }
+
+    /// The present status, read together with those that others ask for.
+    pub(super) async fn status_of(&self, id: OrderId) -> Result<Option<StatusEntry>, Error> {
+        bounded(self.0.statuses.submit(id)).await
+    }
+
+    /// The order as the database has it, read together with those that others ask for.
+    pub(super) async fn order_of(&self, id: OrderId) -> Result<Option<Order>, Error> {
+        self.0.orders.submit(id).await
+    }
+
+    /// A transition to `to`, to be written over anything of lower rank (rule 8).
+    pub(super) fn advance(
+        &self,
+        order_id: OrderId,
+        to: Status,
+        reason: Option<Reason>,
+        cart_hash: Option<CartHash>,
+    ) -> Transition {
+        let at = self.now();
+        let kept = if to.is_final() {
+            FINAL_STATUS_KEPT
+        } else {
+            self.0.settings.hold + STATUS_GRACE
+        };
+        let from = StatusSet::below(to);
+        Transition {
+            order_id,
+            from,
+            to,
+            reason,
+            cart_hash,
+            at,
+            expires_at: at.plus(kept),
+        }
+    }
+
+    /// Writes one status, together with those that others write. The status store being away holds nobody up for
+    /// longer than a second (rule 16): it heals from the database.
+    pub(super) async fn write_status(&self, transition: Transition) -> Result<Transitioned, Error> {
+        bounded(self.0.transitions.submit(transition)).await
+    }
+
+    /// Writes many statuses at once; failing is logged, and healed later (rule 8).
+    pub async fn write_statuses(&self, batch: Vec<Transition>) {
+        if batch.is_empty() {
+            return;
+        }
+        let count = batch.len();
+        if let Err(error) = bounded(self.0.ports.statuses().transition(batch)).await {
+            tracing::warn!(%error, count, "statuses are behind the database");
+        }
+    }
+
+    /// Passes committed stock on to whoever answers carts: this process now, the others through the shared cache.
+    pub(super) fn learn_stock(&self, levels: Vec<StockLevel>) {
+        self.0.stock.learn(&levels, false);
+        // The task that shares it ends with the flow.
+        let _ = self.0.shared_cache.send(levels);
+    }
+
+    /// How many messages wait for the worker, as of the last 100 ms.
+    pub(super) async fn backlog(&self) -> Result<u64, Error> {
+        let known = &self.0.backlog;
+        let now_ms = u64::try_from(known.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let read_at_ms = known.read_at_ms.load(Ordering::Acquire);
+        let old = read_at_ms == u64::MAX
+            || Duration::from_millis(now_ms - read_at_ms.min(now_ms)) > BACKLOG_KNOWN_FOR;
+        // Whoever wins this exchange reads; everyone else goes by what was read before.
+        let reads = old
+            && known
+                .read_at_ms
+                .compare_exchange(read_at_ms, now_ms, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok();
+        if reads {
+            let messages = self.0.ports.queue().backlog().await?;
+            known.messages.store(messages, Ordering::Release);
+            self.0
+                .metrics
+                .backlog
+                .set(i64::try_from(messages).unwrap_or(i64::MAX));
+        }
+        Ok(known.messages.load(Ordering::Acquire))
     }
 }
 
-impl<P: Ports<Inventory: Administration>> Flow<P> {
-    /// All that is known of an order; `None` if [`Flow::find`] finds nothing.
-    pub async fn story(&self, id: OrderId) -> Result<Option<OrderStory>, Failure> {
-        let _ = id;
-        todo!()
+/// Gives a call to the status store a second.
+async fn bounded<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(STATUS_WRITE_WAIT_MAX, call).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(Error::outcome_unknown("use the status store").because(elapsed)),
     }
 }
 
-/// What has been swept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Orders whose hold had run out and that are settled now.
-    pub settled: usize,
-    /// Orders whose hold had run out and whose verdict the gateway owes.
-    pub awaiting_gateway: usize,
-    /// Refunds executed.
-    pub refunded: usize,
+/// A group whose batches go to the ports.
+fn group<P, I, O, B, F>(ports: &Arc<P>, batch: B) -> Group<I, O>
+where
+    P: Ports,
+    I: Clone + Send + Sync + 'static,
+    O: Send + 'static,
+    B: Fn(Arc<P>, Vec<I>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Vec<O>, Error>> + Send,
+{
+    let ports = Arc::clone(ports);
+    Group::start(GROUP_MAX, move |items| batch(Arc::clone(&ports), items))
 }
 
-impl<P: Ports> Flow<P> {
-    /// One round over what is overdue: expired holds (the gateway is asked before anything is released), refunds.
-    pub async fn sweep(&self) -> Result<Swept, Error> {
-        todo!()
-    }
+/// Starts the task that puts committed stock into the shared cache, latest version of each item only.
+fn share_stock<P: Ports>(ports: Arc<P>) -> mpsc::UnboundedSender<Vec<StockLevel>> {
+    let (share, mut inbox) = mpsc::unbounded_channel::<Vec<StockLevel>>();
+    tokio::spawn(async move {
+        let mut gathered = Vec::new();
+        while inbox.recv_many(&mut gathered, GROUP_MAX).await > 0 {
+            let mut latest = std::collections::BTreeMap::<Sku, StockLevel>::new();
+            for level in gathered.drain(..).flatten() {
+                let newer = latest
+                    .get(&level.sku)
+                    .is_none_or(|known| known.version <= level.version);
+                if newer {
+                    latest.insert(level.sku.clone(), level);
+                }
+            }
+            if latest.is_empty() {
+                continue;
+            }
+            let levels = latest.into_values().collect();
+            if let Err(error) = bounded(ports.statuses().cache_stock(levels)).await {
+                tracing::debug!(%error, "the shared stock cache is behind");
+            }
+        }
+    });
+    share
 }

@@ -1,0 +1,246 @@
+//! Steps 1 to 3: the stock cache answers, the cart is published, its status is set to INIT.
+//!
+//! The undo of an accepted cart is its order's failure: see `place_order` (giving up) and `cancel`.
+
+use tokio::sync::mpsc;
+
+use super::stock_cache::{Known, REFUSES_FOR, StockCache};
+use super::{AddToCart, Added, Failure, Flow, Refusal, message};
+use crate::domain::{AcceptedCart, Cart, CartHash, Line, OrderId, Reason, Sku, Status, StatusSet};
+use crate::inventory::decide::{refuse, worst};
+use crate::inventory::{Inventory, StockLevel};
+use crate::ports::{Clock, Error, Ports};
+use crate::statuses::{Statuses, Transition, Transitioned};
+
+impl<P: Ports> Flow<P> {
+    /// Steps 1 to 3. Answers once the cart is durable in the queue.
+    ///
+    /// # Errors
+    /// [`Failure::IdConflict`], [`Failure::Overloaded`], or [`Failure::Port`] when a port did not answer: then the
+    /// cart may have been accepted, and the request can be repeated with the same id.
+    pub async fn add_to_cart(&self, request: AddToCart) -> Result<Added, Failure> {
+        let AddToCart {
+            order_id: chosen,
+            cart,
+        } = request;
+        let order_id = chosen.unwrap_or_else(|| self.new_order_id());
+        let port = |source| Failure::Port { order_id, source };
+        let hash = cart.hash();
+        // An id of our own making cannot have been seen before.
+        if chosen.is_some()
+            && let Some(known) = self.known(order_id, hash).await?
+        {
+            return Ok(known);
+        }
+        if let Some(refusal) = self.check_stock(order_id, &cart).await.map_err(port)? {
+            // A retry is not refused: its first attempt may have taken the last unit (rule 6).
+            if chosen.is_some()
+                && let Some(known) = self.known_to_database(order_id, hash).await?
+            {
+                return Ok(known);
+            }
+            self.metrics()
+                .refused
+                .get_or_create(&refusal.reason.into())
+                .inc();
+            return Ok(Added::Refused(refusal));
+        }
+        let backlog = self.backlog().await.map_err(port)?;
+        if backlog >= self.settings().backlog_max {
+            return Err(Failure::Overloaded { order_id, backlog });
+        }
+        self.accept(AcceptedCart {
+            order_id,
+            cart,
+            hash,
+            accepted_at: self.now(),
+        })
+        .await
+    }
+
+    /// Publishes first, then sets INIT if absent: INIT without a message would wait for ever.
+    async fn accept(&self, accepted: AcceptedCart) -> Result<Added, Failure> {
+        let AcceptedCart { order_id, hash, .. } = accepted;
+        self.0
+            .publish
+            .submit(message::encode(&accepted))
+            .await
+            .map_err(|source| Failure::Port { order_id, source })?;
+        self.metrics().accepted.inc();
+        let init = Transition {
+            from: StatusSet::MISSING,
+            ..self.advance(order_id, Status::Init, None, Some(hash))
+        };
+        match self.write_status(init).await {
+            Ok(Transitioned::Refused(Some(present)))
+                if present.cart_hash.is_some_and(|other| other != hash) =>
+            {
+                // Two carts met under one id; the worker sets the later one aside (rule 5).
+                return Err(Failure::IdConflict { order_id });
+            }
+            Ok(_) => {}
+            // The log vouches for INIT.
+            Err(error) => tracing::debug!(%error, %order_id, "INIT is not written"),
+        }
+        Ok(Added::Accepted {
+            order_id,
+            cart_hash: hash,
+        })
+    }
+
+    /// What is known of an id that a client chose, as far as the status store tells.
+    async fn known(&self, order_id: OrderId, hash: CartHash) -> Result<Option<Added>, Failure> {
+        // The status store being away refuses nobody: reserve settles who came first.
+        let Ok(Some(entry)) = self.status_of(order_id).await else {
+            return Ok(None);
+        };
+        same_cart(order_id, hash, entry.cart_hash, entry.status, entry.reason).map(Some)
+    }
+
+    /// What the database knows of an id that a client chose.
+    async fn known_to_database(
+        &self,
+        order_id: OrderId,
+        hash: CartHash,
+    ) -> Result<Option<Added>, Failure> {
+        let order = self
+            .order_of(order_id)
+            .await
+            .map_err(|source| Failure::Port { order_id, source })?;
+        order
+            .map(|order| {
+                same_cart(
+                    order_id,
+                    hash,
+                    order.cart_hash,
+                    order.state.status(),
+                    order.reason,
+                )
+            })
+            .transpose()
+    }
+
+    /// Step 2: whether the cache knows that a line is out of stock.
+    async fn check_stock(&self, order_id: OrderId, cart: &Cart) -> Result<Option<Refusal>, Error> {
+        let stock = &self.0.stock;
+        if cart
+            .lines()
+            .iter()
+            .all(|line| stock.has(&line.sku, line.quantity.units()))
+        {
+            return Ok(None);
+        }
+        let reads = cart.lines().iter().map(|line| async move {
+            let level = match stock.get(&line.sku) {
+                Some(known) if says_enough(&known, line) => Some(known.level),
+                _ => self.0.stock_reads.submit(line.sku.clone()).await?,
+            };
+            Ok::<_, Error>((line, level))
+        });
+        let levels = futures::future::try_join_all(reads).await?;
+        Ok(self.refusal(order_id, &levels))
+    }
+
+    fn refusal(
+        &self,
+        order_id: OrderId,
+        levels: &[(&Line, Option<StockLevel>)],
+    ) -> Option<Refusal> {
+        let mut refused: Option<(Reason, &Line, Option<&StockLevel>)> = None;
+        for (line, level) in levels {
+            let reason = worst(
+                refused.map(|(reason, ..)| reason),
+                refuse(level.as_ref(), line.quantity.units()),
+            );
+            if let Some(reason) = reason
+                && refused.is_none_or(|(before, ..)| before != reason)
+            {
+                refused = Some((reason, line, level.as_ref()));
+            }
+        }
+        let (reason, line, level) = refused?;
+        let until = level
+            .and_then(|level| level.earliest_hold)
+            .filter(|_| reason == Reason::Held);
+        Some(Refusal {
+            order_id,
+            reason,
+            sku: line.sku.clone(),
+            stock_version: level.map_or(0, |level| level.version),
+            retry_after: until.map(|until| until.since(self.now())),
+        })
+    }
+}
+
+/// Whether an entry can be gone by: stock in hand at any age, since the worker decides; a refusal only while fresh.
+fn says_enough(known: &Known, line: &Line) -> bool {
+    match refuse(Some(&known.level), line.quantity.units()) {
+        None => true,
+        Some(Reason::Held) => known.fresh && known.holds_known,
+        Some(_) => known.fresh,
+    }
+}
+
+fn same_cart(
+    order_id: OrderId,
+    cart_hash: CartHash,
+    known: Option<CartHash>,
+    status: Status,
+    reason: Option<Reason>,
+) -> Result<Added, Failure> {
+    if known.is_some_and(|known| known != cart_hash) {
+        return Err(Failure::IdConflict { order_id });
+    }
+    Ok(Added::Known {
+        order_id,
+        cart_hash,
+        status,
+        reason,
+    })
+}
+
+/// Reads items for everyone who waits for them: the shared cache where it is fresh and says enough, else the database.
+pub(super) async fn read_stock<P: Ports>(
+    ports: &P,
+    cache: &StockCache,
+    share: &mpsc::UnboundedSender<Vec<StockLevel>>,
+    wanted: Vec<Sku>,
+) -> Result<Vec<Option<StockLevel>>, Error> {
+    let mut skus = wanted.clone();
+    skus.sort();
+    skus.dedup();
+    // The shared cache being away only costs the read it would have saved.
+    let shared = ports
+        .statuses()
+        .cached_stock(skus.clone())
+        .await
+        .unwrap_or_else(|_| vec![None; skus.len()]);
+    let now = ports.clock().now();
+    let mut answers = std::collections::HashMap::with_capacity(skus.len());
+    let mut missing = Vec::new();
+    for (sku, entry) in skus.into_iter().zip(shared) {
+        match entry {
+            // An entry from the future is stale; one whose units are held needs the database to say until when.
+            Some(entry)
+                if entry.cached_at <= now
+                    && now.since(entry.cached_at) <= REFUSES_FOR
+                    && entry.level.blocked == 0 =>
+            {
+                answers.insert(sku, Some(entry.level));
+            }
+            _ => missing.push(sku),
+        }
+    }
+    if !missing.is_empty() {
+        let read = ports.inventory().stock(missing.clone(), true).await?;
+        let levels: Vec<StockLevel> = read.levels.iter().flatten().cloned().collect();
+        cache.learn(&levels, true);
+        // The task that shares it ends with the flow.
+        let _ = share.send(levels);
+        answers.extend(missing.into_iter().zip(read.levels));
+    }
+    Ok(wanted
+        .iter()
+        .map(|sku| answers.get(sku).cloned().flatten())
+        .collect())
+}

@@ -1,0 +1,88 @@
+//! What is overdue: holds that have run out, refunds that are owed.
+
+use futures::StreamExt as _;
+
+use super::{Flow, Placement};
+use crate::domain::{OrderId, Reason};
+use crate::inventory::{Inventory, Refund};
+use crate::payments::Payments;
+use crate::ports::{Error, Ports};
+
+/// The most overdue orders, and the most refunds, of one round.
+const SWEEP_MAX: usize = 1_000;
+
+/// How many the gateway is asked about at a time.
+const ASKED_AT_ONCE: usize = 64;
+
+/// What one round has swept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Orders whose hold had run out and that are settled now.
+    pub settled: usize,
+    /// Orders whose hold had run out and whose verdict the gateway owes.
+    pub awaiting_gateway: usize,
+    /// Refunds executed.
+    pub refunded: usize,
+    /// Whether more was overdue than fits one round.
+    pub more: bool,
+}
+
+impl<P: Ports> Flow<P> {
+    /// One round over what is overdue. The gateway is asked before anything is released (rule 1), and refunds are
+    /// executed as they were recorded (rule 11). Any number of processes may sweep at once.
+    ///
+    /// # Errors
+    /// When the database did not answer; what was settled until then is settled.
+    pub async fn sweep(&self) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        let overdue = self.ports().inventory().expired(SWEEP_MAX).await?;
+        let full = overdue.len() == SWEEP_MAX;
+        let mut released = futures::stream::iter(overdue)
+            .map(|order| async move { self.release(&order, Reason::Expired).await })
+            .buffer_unordered(ASKED_AT_ONCE);
+        while let Some(result) = released.next().await {
+            match result {
+                Ok(Placement::Placed | Placement::Failed(_)) => swept.settled += 1,
+                Ok(Placement::Waiting(_)) => swept.awaiting_gateway += 1,
+                Err(error) => tracing::warn!(%error, "an overdue order is not settled"),
+            }
+        }
+        drop(released);
+        let executed = self
+            .refund(self.ports().inventory().refunds_due(SWEEP_MAX).await?)
+            .await;
+        swept.refunded = executed.len();
+        if !executed.is_empty() {
+            self.ports().inventory().refunded(executed).await?;
+        }
+        // Those that wait for the gateway stay overdue: only progress is a reason to go on at once.
+        swept.more = full && swept.settled > 0;
+        Ok(swept)
+    }
+
+    /// Executes refunds; those that fail stay due.
+    async fn refund(&self, due: Vec<Refund>) -> Vec<OrderId> {
+        futures::stream::iter(due)
+            .map(|refund| async move {
+                match self
+                    .ports()
+                    .payments()
+                    .refund(refund.order_id, refund.amount)
+                    .await
+                {
+                    Ok(()) => {
+                        self.metrics().refunds.inc();
+                        Some(refund.order_id)
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, order_id = %refund.order_id, "a refund stays due");
+                        None
+                    }
+                }
+            })
+            .buffer_unordered(ASKED_AT_ONCE)
+            .filter_map(|executed| async move { executed })
+            .collect()
+            .await
+    }
+}

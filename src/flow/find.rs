@@ -1,0 +1,143 @@
+//! Where an order stands, and its whole story: put together from all who know something.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::place_order::port;
+use super::{Failure, Flow, Found, OrderStory, OrderView};
+use crate::domain::{Order, OrderId, OrderState, Status};
+use crate::inventory::Administration;
+use crate::payments::Payments;
+use crate::ports::{Error, Ports};
+use crate::queue::Queue;
+use crate::statuses::{StatusChange, StatusEntry, Statuses};
+
+/// How long an id that nobody knows is looked for while the worker has not caught up.
+const LOOK_FOR: Duration = Duration::from_secs(2);
+
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+pub(super) async fn find<P: Ports>(
+    flow: &Flow<P>,
+    id: OrderId,
+    began: Instant,
+) -> Result<Found, Error> {
+    let queue = flow.ports().queue();
+    let end = queue.end().await;
+    loop {
+        let consumed = match &end {
+            Ok(mark) => queue.consumed(mark).await?,
+            Err(error) => return Err(error.clone()),
+        };
+        // The status store being away only hides what is between the database's states.
+        let entry = flow.status_of(id).await.unwrap_or(None);
+        let order = flow.order_of(id).await?;
+        if let Some(view) = view(id, entry, order) {
+            return Ok(Found::Order(view));
+        }
+        if consumed {
+            return Ok(Found::Unknown { backlog: 0 });
+        }
+        if began.elapsed() >= LOOK_FOR {
+            return Ok(Found::Unknown {
+                backlog: queue.backlog().await?.max(1),
+            });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The database says what is decided; the status store may know more of an order that is still BLOCK.
+fn view(order_id: OrderId, entry: Option<StatusEntry>, order: Option<Order>) -> Option<OrderView> {
+    let cart_hash = order
+        .as_ref()
+        .and_then(|order| order.cart_hash)
+        .or(entry.and_then(|entry| entry.cart_hash));
+    let (status, reason) = match (&order, entry) {
+        (Some(order), Some(entry))
+            if order.state == OrderState::Blocked
+                && !entry.status.is_final()
+                && entry.status.rank() > Status::Block.rank() =>
+        {
+            (entry.status, None)
+        }
+        (Some(order), _) => (order.state.status(), order.reason),
+        // A status above INIT without a row is of a database that lost it: undecided until it is found out.
+        (None, Some(entry)) if entry.status.rank() <= Status::Init.rank() => {
+            (entry.status, entry.reason)
+        }
+        (None, Some(_)) => (Status::Init, None),
+        (None, None) => return None,
+    };
+    Some(OrderView {
+        order_id,
+        status,
+        reason,
+        cart_hash,
+        order,
+    })
+}
+
+impl<P: Ports<Inventory: Administration>> Flow<P> {
+    /// All that is known of an order; `None` if [`Flow::find`] finds nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Port`] when the database did not answer.
+    pub async fn story(&self, id: OrderId) -> Result<Option<OrderStory>, Failure> {
+        let Found::Order(view) = self.find(id).await? else {
+            return Ok(None);
+        };
+        let story = self
+            .ports()
+            .inventory()
+            .story(id)
+            .await
+            .map_err(|source| port(id, source))?;
+        // These two tell more, and the story stands without them.
+        let attempts = self
+            .ports()
+            .payments()
+            .attempts(id)
+            .await
+            .unwrap_or_default();
+        let written = self
+            .ports()
+            .statuses()
+            .history(id)
+            .await
+            .unwrap_or_default();
+        let history = history(written, story.as_ref().map(|story| &story.order));
+        Ok(Some(OrderStory {
+            view,
+            story,
+            attempts,
+            history,
+        }))
+    }
+}
+
+/// The statuses that were written, completed by what the database knows.
+fn history(written: Vec<StatusChange>, order: Option<&Order>) -> Vec<StatusChange> {
+    let mut history = written;
+    let mut add = |status, at| {
+        if history.iter().all(|change| change.status != status) {
+            history.push(StatusChange { status, at });
+        }
+    };
+    if let Some(order) = order {
+        add(Status::Init, order.accepted_at);
+        if order.hold_until > order.decided_at {
+            add(Status::Block, order.decided_at);
+        }
+        if order.state != OrderState::Blocked {
+            add(
+                order.state.status(),
+                order.settled_at.unwrap_or(order.decided_at),
+            );
+        }
+    }
+    history.sort_by_key(|change| (change.status.rank(), change.at));
+    history
+}

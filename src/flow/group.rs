@@ -1,0 +1,166 @@
+//! Group commit: while one batch is under way the next gathers; when idle, a single item goes at once.
+//!
+//! The batch grows with the load by itself, without lingering: the slower the backend, the larger the next batch.
+
+use std::future::Future;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ports::Error;
+
+/// Callers of one batched operation, and the task that serves them.
+#[derive(Debug)]
+pub(super) struct Group<I, O> {
+    inbox: mpsc::UnboundedSender<Entry<I, O>>,
+}
+
+#[derive(Debug)]
+struct Entry<I, O> {
+    item: I,
+    reply: oneshot::Sender<Result<O, Error>>,
+}
+
+impl<I, O> Group<I, O>
+where
+    I: Clone + Send + Sync + 'static,
+    O: Send + 'static,
+{
+    /// Starts the task. It ends when the group is dropped.
+    ///
+    /// `batch` does at most `max` items at once and returns one result each, in the same order. The inbox needs no
+    /// bound of its own: every caller waits for its one item.
+    pub(super) fn start<B, F>(max: usize, batch: B) -> Self
+    where
+        B: Fn(Vec<I>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Vec<O>, Error>> + Send,
+    {
+        let (inbox, mut waiting) = mpsc::unbounded_channel::<Entry<I, O>>();
+        tokio::spawn(async move {
+            let mut gathered = Vec::new();
+            while waiting.recv_many(&mut gathered, max).await > 0 {
+                let (items, replies): (Vec<I>, Vec<_>) = gathered
+                    .drain(..)
+                    .map(|entry| (entry.item, entry.reply))
+                    .unzip();
+                for (result, reply) in each(items, &batch).await.into_iter().zip(replies) {
+                    // A caller that has gone does not need to know.
+                    let _ = reply.send(result);
+                }
+            }
+        });
+        Self { inbox }
+    }
+
+    /// Hands in an item and waits for its result.
+    pub(super) async fn submit(&self, item: I) -> Result<O, Error> {
+        let (reply, result) = oneshot::channel();
+        let gone = || Error::outcome_unknown("finish a batch that was being stopped");
+        self.inbox.send(Entry { item, reply }).map_err(|_| gone())?;
+        result.await.map_err(|_| gone())?
+    }
+}
+
+/// Does a batch; when it fails for good, halves it until the items at fault stand alone (rule 13).
+pub(super) async fn each<I, O, B, F>(items: Vec<I>, batch: &B) -> Vec<Result<O, Error>>
+where
+    I: Clone + Send + Sync,
+    O: Send,
+    B: Fn(Vec<I>) -> F + Send + Sync,
+    F: Future<Output = Result<Vec<O>, Error>> + Send,
+{
+    let mut results = Vec::with_capacity(items.len());
+    // Ranges still to do, the next one last.
+    let mut todo = vec![(0, items.len())];
+    while let Some((from, to)) = todo.pop() {
+        let part = items[from..to].to_vec();
+        match batch(part).await {
+            Ok(done) => {
+                assert_eq!(done.len(), to - from, "a batch must answer every item");
+                results.extend(done.into_iter().map(Ok));
+            }
+            Err(error) if error.is_transient() || to - from <= 1 => {
+                results.extend((from..to).map(|_| Err(error.clone())));
+            }
+            Err(_) => {
+                let middle = from + (to - from) / 2;
+                todo.push((middle, to));
+                todo.push((from, middle));
+            }
+        }
+    }
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn items_gather_while_a_batch_is_under_way() {
+        let gate = Arc::new(Semaphore::new(0));
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let group = {
+            let (gate, sizes) = (Arc::clone(&gate), Arc::clone(&sizes));
+            Group::start(100, move |items: Vec<u32>| {
+                let (gate, sizes) = (Arc::clone(&gate), Arc::clone(&sizes));
+                async move {
+                    sizes.lock().push(items.len());
+                    gate.acquire().await.expect("open").forget();
+                    Ok(items.into_iter().map(|item| item * 2).collect())
+                }
+            })
+        };
+        let calls: Vec<_> = (0..10).map(|item| group.submit(item)).collect();
+        let all = futures::future::join_all(calls);
+        let open = async {
+            tokio::task::yield_now().await;
+            gate.add_permits(100);
+        };
+        let (results, ()) = tokio::join!(all, open);
+        let doubled: Vec<u32> = results.into_iter().map(|result| result.unwrap()).collect();
+        assert_eq!(doubled, (0..10).map(|item| item * 2).collect::<Vec<_>>());
+        assert_eq!(sizes.lock().iter().sum::<usize>(), 10);
+        assert!(sizes.lock().len() <= 2, "{:?}", sizes.lock());
+    }
+
+    #[tokio::test]
+    async fn a_permanent_error_fails_only_the_item_at_fault() {
+        let calls = Mutex::new(0);
+        let batch = |items: Vec<u32>| {
+            *calls.lock() += 1;
+            async move {
+                if items.contains(&13) {
+                    Err(Error::permanent("take 13"))
+                } else {
+                    Ok(items)
+                }
+            }
+        };
+        let results = each((0..100).collect(), &batch).await;
+        for (item, result) in results.iter().enumerate() {
+            assert_eq!(result.is_err(), item == 13, "{item}");
+        }
+        assert!(*calls.lock() < 20, "bisecting takes about 2 log n calls");
+    }
+
+    #[tokio::test]
+    async fn a_transient_error_is_not_bisected() {
+        let calls = Mutex::new(0);
+        let batch = |_: Vec<u32>| {
+            *calls.lock() += 1;
+            async move { Err::<Vec<u32>, _>(Error::unavailable("take anything")) }
+        };
+        assert!(
+            each((0..100).collect(), &batch)
+                .await
+                .iter()
+                .all(Result::is_err)
+        );
+        assert_eq!(*calls.lock(), 1);
+    }
+}

@@ -1,0 +1,180 @@
+//! The stock cache of one process: it answers `addToCart` without a round trip, and never lies for long (rule 7).
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::domain::{Sku, Timestamp};
+use crate::inventory::StockLevel;
+
+/// An entry older than this never refuses.
+pub(super) const REFUSES_FOR: Duration = Duration::from_millis(100);
+
+/// How long it is remembered when the earliest hold on an item runs out.
+const HOLD_KNOWN_FOR: Duration = Duration::from_secs(1);
+
+const SHARDS: usize = 16;
+
+/// What this process last learnt of each item's stock.
+#[derive(Debug)]
+pub(super) struct StockCache {
+    hasher: RandomState,
+    shards: Vec<RwLock<HashMap<Sku, Entry>>>,
+    feeds: Mutex<Vec<mpsc::UnboundedSender<StockLevel>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    level: StockLevel,
+    learnt: Instant,
+    hold_learnt: Option<Instant>,
+}
+
+/// An item's stock and whether it may be refused on.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) level: StockLevel,
+    pub(super) fresh: bool,
+    pub(super) holds_known: bool,
+}
+
+impl Default for StockCache {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            feeds: Mutex::default(),
+        }
+    }
+}
+
+impl StockCache {
+    fn shard(&self, sku: &Sku) -> &RwLock<HashMap<Sku, Entry>> {
+        let hash = self.hasher.hash_one(sku);
+        &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
+    }
+
+    /// Whether at least so many units were available when last seen. Cheap: most carts end here.
+    pub(super) fn has(&self, sku: &Sku, units: i64) -> bool {
+        self.shard(sku)
+            .read()
+            .get(sku)
+            .is_some_and(|entry| entry.level.available >= units)
+    }
+
+    /// What is known of an item.
+    pub(super) fn get(&self, sku: &Sku) -> Option<Known> {
+        let shard = self.shard(sku).read();
+        let entry = shard.get(sku)?;
+        let holds_known = entry
+            .hold_learnt
+            .is_some_and(|learnt| learnt.elapsed() <= HOLD_KNOWN_FOR);
+        Some(Known {
+            level: StockLevel {
+                earliest_hold: entry.level.earliest_hold.filter(|_| holds_known),
+                ..entry.level.clone()
+            },
+            fresh: entry.learnt.elapsed() <= REFUSES_FOR,
+            holds_known,
+        })
+    }
+
+    /// Learns committed stock. A higher version stays, but only while it is fresh: a failed-over database may have
+    /// lost it. `holds` says whether `earliest_hold` was asked for.
+    pub(super) fn learn(&self, levels: &[StockLevel], holds: bool) {
+        let now = Instant::now();
+        for level in levels {
+            let mut shard = self.shard(&level.sku).write();
+            let known = shard.get(&level.sku);
+            if known.is_some_and(|known| {
+                known.level.version > level.version
+                    && now.duration_since(known.learnt) <= REFUSES_FOR
+            }) {
+                continue;
+            }
+            let (earliest_hold, hold_learnt): (Option<Timestamp>, _) = if holds {
+                (level.earliest_hold, Some(now))
+            } else {
+                known.map_or((None, None), |known| {
+                    (known.level.earliest_hold, known.hold_learnt)
+                })
+            };
+            let entry = Entry {
+                level: StockLevel {
+                    earliest_hold,
+                    ..level.clone()
+                },
+                learnt: now,
+                hold_learnt,
+            };
+            shard.insert(level.sku.clone(), entry);
+        }
+        let mut feeds = self.feeds.lock();
+        feeds.retain(|feed| levels.iter().all(|level| feed.send(level.clone()).is_ok()));
+    }
+
+    /// Every level learnt from now on.
+    pub(super) fn feed(&self) -> mpsc::UnboundedReceiver<StockLevel> {
+        let (feed, levels) = mpsc::unbounded_channel();
+        self.feeds.lock().push(feed);
+        levels
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(available: i64, version: u64) -> StockLevel {
+        let sku = Sku::new("A").unwrap();
+        StockLevel {
+            sku,
+            available,
+            blocked: 0,
+            sold: 0,
+            version,
+            earliest_hold: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_higher_version_stays_only_while_it_is_fresh() {
+        let cache = StockCache::default();
+        let sku = Sku::new("A").unwrap();
+        cache.learn(&[level(0, 9)], false);
+        cache.learn(&[level(5, 8)], false);
+        assert!(
+            !cache.has(&sku, 1),
+            "an older version must not overwrite a newer one"
+        );
+        tokio::time::advance(REFUSES_FOR * 2).await;
+        assert!(!cache.get(&sku).unwrap().fresh);
+        cache.learn(&[level(5, 8)], false);
+        assert!(
+            cache.has(&sku, 5),
+            "a version that was lost must not pin the cache"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_commit_keeps_what_is_known_of_holds_for_a_while() {
+        let cache = StockCache::default();
+        let sku = Sku::new("A").unwrap();
+        let hold = Some(Timestamp::from_millis(7));
+        cache.learn(
+            &[StockLevel {
+                earliest_hold: hold,
+                ..level(0, 1)
+            }],
+            true,
+        );
+        cache.learn(&[level(0, 2)], false);
+        assert_eq!(cache.get(&sku).unwrap().level.earliest_hold, hold);
+        tokio::time::advance(HOLD_KNOWN_FOR * 2).await;
+        assert!(!cache.get(&sku).unwrap().holds_known);
+    }
+}
