@@ -207,6 +207,17 @@ impl StatusSet {
             .fold(Self::MISSING, |set, lower| set.or(Self::only(lower)))
     }
 
+    /// What an outcome of the database may overwrite: for a final status everything else, since the database holds
+    /// the truth (a final status that contradicts it comes from a database that lost its last commits); otherwise
+    /// what is [`StatusSet::below`] it.
+    pub fn yields_to(status: Status) -> Self {
+        if status.is_final() {
+            Self(0xff ^ Self::only(status).0)
+        } else {
+            Self::below(status)
+        }
+    }
+
     /// Whether the present status (`None` = missing) is in the set.
     pub const fn contains(self, present: Option<Status>) -> bool {
         let bit = match present {
@@ -303,5 +314,8 @@ mod tests {
         assert!(below_pending.contains(Some(Status::Block)));
         assert!(!below_pending.contains(Some(Status::PaymentPending)));
         assert!(!StatusSet::below(Status::Placed).contains(Some(Status::Failed)));
+        assert!(StatusSet::yields_to(Status::Placed).contains(Some(Status::Failed)));
+        assert!(!StatusSet::yields_to(Status::Placed).contains(Some(Status::Placed)));
+        assert!(!StatusSet::yields_to(Status::Block).contains(Some(Status::Failed)));
     }
 }

@@ -2,15 +2,13 @@
 //!
 //! The undo of an accepted cart is its order's failure: see `place_order` (giving up) and `cancel`.
 
-use tokio::sync::mpsc;
-
-use super::stock_cache::{Known, REFUSES_FOR, StockCache};
+use super::stock_cache::{InStock, Known};
 use super::{AddToCart, Added, Failure, Flow, Refusal, message};
-use crate::domain::{AcceptedCart, Cart, CartHash, Line, OrderId, Reason, Sku, Status, StatusSet};
+use crate::domain::{AcceptedCart, Cart, CartHash, Line, OrderId, Reason, Status, StatusSet};
+use crate::inventory::StockLevel;
 use crate::inventory::decide::{refuse, worst};
-use crate::inventory::{Inventory, StockLevel};
-use crate::ports::{Clock, Error, Ports};
-use crate::statuses::{Statuses, Transition, Transitioned};
+use crate::ports::{Error, Ports};
+use crate::statuses::{Transition, Transitioned};
 
 impl<P: Ports> Flow<P> {
     /// Steps 1 to 3. Answers once the cart is durable in the queue.
@@ -123,11 +121,16 @@ impl<P: Ports> Flow<P> {
     /// Step 2: whether the cache knows that a line is out of stock.
     async fn check_stock(&self, order_id: OrderId, cart: &Cart) -> Result<Option<Refusal>, Error> {
         let stock = &self.0.stock;
-        if cart
-            .lines()
-            .iter()
-            .all(|line| stock.has(&line.sku, line.quantity.units()))
-        {
+        // Most carts end here: stock in hand is gone by at any age, since the worker decides.
+        let in_stock = cart.lines().iter().all(|line| {
+            let seen = stock.has(&line.sku, line.quantity.units());
+            if seen == InStock::YesButOld {
+                // The task that refreshes ends with the flow.
+                let _ = self.0.refresh.send(line.sku.clone());
+            }
+            seen != InStock::No
+        });
+        if in_stock {
             return Ok(None);
         }
         let reads = cart.lines().iter().map(|line| async move {
@@ -172,11 +175,11 @@ impl<P: Ports> Flow<P> {
     }
 }
 
-/// Whether an entry can be gone by: stock in hand at any age, since the worker decides; a refusal only while fresh.
+/// Whether an entry can be gone by: stock in hand at any age; a refusal only while it is fresh (rule 7).
 fn says_enough(known: &Known, line: &Line) -> bool {
     match refuse(Some(&known.level), line.quantity.units()) {
         None => true,
-        Some(Reason::Held) => known.fresh && known.holds_known,
+        Some(Reason::Held) => known.fresh && known.hold_is_recent,
         Some(_) => known.fresh,
     }
 }
@@ -197,50 +200,4 @@ fn same_cart(
         status,
         reason,
     })
-}
-
-/// Reads items for everyone who waits for them: the shared cache where it is fresh and says enough, else the database.
-pub(super) async fn read_stock<P: Ports>(
-    ports: &P,
-    cache: &StockCache,
-    share: &mpsc::UnboundedSender<Vec<StockLevel>>,
-    wanted: Vec<Sku>,
-) -> Result<Vec<Option<StockLevel>>, Error> {
-    let mut skus = wanted.clone();
-    skus.sort();
-    skus.dedup();
-    // The shared cache being away only costs the read it would have saved.
-    let shared = ports
-        .statuses()
-        .cached_stock(skus.clone())
-        .await
-        .unwrap_or_else(|_| vec![None; skus.len()]);
-    let now = ports.clock().now();
-    let mut answers = std::collections::HashMap::with_capacity(skus.len());
-    let mut missing = Vec::new();
-    for (sku, entry) in skus.into_iter().zip(shared) {
-        match entry {
-            // An entry from the future is stale; one whose units are held needs the database to say until when.
-            Some(entry)
-                if entry.cached_at <= now
-                    && now.since(entry.cached_at) <= REFUSES_FOR
-                    && entry.level.blocked == 0 =>
-            {
-                answers.insert(sku, Some(entry.level));
-            }
-            _ => missing.push(sku),
-        }
-    }
-    if !missing.is_empty() {
-        let read = ports.inventory().stock(missing.clone(), true).await?;
-        let levels: Vec<StockLevel> = read.levels.iter().flatten().cloned().collect();
-        cache.learn(&levels, true);
-        // The task that shares it ends with the flow.
-        let _ = share.send(levels);
-        answers.extend(missing.into_iter().zip(read.levels));
-    }
-    Ok(wanted
-        .iter()
-        .map(|sku| answers.get(sku).cloned().flatten())
-        .collect())
 }

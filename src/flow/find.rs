@@ -24,17 +24,15 @@ pub(super) async fn find<P: Ports>(
     id: OrderId,
     began: Instant,
 ) -> Result<Found, Error> {
+    if let Some(view) = look(flow, id).await? {
+        return Ok(Found::Order(view));
+    }
     let queue = flow.ports().queue();
-    let end = queue.end().await;
+    let end = queue.end().await?;
     loop {
-        let consumed = match &end {
-            Ok(mark) => queue.consumed(mark).await?,
-            Err(error) => return Err(error.clone()),
-        };
-        // The status store being away only hides what is between the database's states.
-        let entry = flow.status_of(id).await.unwrap_or(None);
-        let order = flow.order_of(id).await?;
-        if let Some(view) = view(id, entry, order) {
+        // Read before the database is: what was consumed by then is found there.
+        let consumed = queue.consumed(&end).await?;
+        if let Some(view) = look(flow, id).await? {
             return Ok(Found::Order(view));
         }
         if consumed {
@@ -47,6 +45,12 @@ pub(super) async fn find<P: Ports>(
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+async fn look<P: Ports>(flow: &Flow<P>, id: OrderId) -> Result<Option<OrderView>, Error> {
+    // The status store being away only hides what lies between the database's states.
+    let entry = flow.status_of(id).await.unwrap_or(None);
+    Ok(view(id, entry, flow.order_of(id).await?))
 }
 
 /// The database says what is decided; the status store may know more of an order that is still BLOCK.

@@ -26,6 +26,7 @@ mod reserve;
 mod service;
 mod settle;
 mod stock_cache;
+mod stock_reads;
 
 pub use api::{
     AddToCart, Added, CancelOutcome, Failure, Found, OrderStory, OrderView, Placement, Refusal,

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::{Failure, Flow, Placement};
 use crate::domain::{CartHash, Order, OrderId, OrderState, Reason, Status};
-use crate::inventory::{Settle, SettleAction};
+use crate::inventory::SettleAction;
+use crate::payments::{Cancelled, Payments};
 use crate::ports::{Error, Ports};
 use crate::queue::{Mark, Queue};
 use crate::statuses::Statuses;
@@ -20,7 +21,10 @@ const UNKNOWN_WAIT_MIN: Duration = Duration::from_secs(2);
 /// What is known of an order that was to be decided.
 enum Seen {
     Decided(Order),
-    Undecided { cart_hash: Option<CartHash> },
+    Undecided {
+        cart_hash: Option<CartHash>,
+        paid: bool,
+    },
     Unknown,
 }
 
@@ -56,6 +60,7 @@ impl<P: Ports> Flow<P> {
     ) -> Result<Order, Failure> {
         let arrived = Instant::now();
         let mut end: Option<Mark> = None;
+        let mut maybe_paid = false;
         loop {
             let slice = deadline.min(Instant::now() + REREAD_EVERY);
             // Read before the database is: what was consumed by then would be found there.
@@ -69,7 +74,10 @@ impl<P: Ports> Flow<P> {
                 .map_err(|source| port(id, source))?
             {
                 Seen::Decided(order) => return Ok(order),
-                Seen::Undecided { cart_hash } => cart_hash,
+                Seen::Undecided { cart_hash, paid } => {
+                    maybe_paid |= paid;
+                    cart_hash
+                }
                 Seen::Unknown if consumed && arrived.elapsed() >= UNKNOWN_WAIT_MIN => {
                     return Err(Failure::UnknownOrder { order_id: id });
                 }
@@ -81,7 +89,7 @@ impl<P: Ports> Flow<P> {
                 }
             };
             if Instant::now() >= deadline {
-                return self.give_up(id, cart_hash.or(expected)).await;
+                return self.give_up(id, cart_hash.or(expected), maybe_paid).await;
             }
         }
     }
@@ -114,6 +122,7 @@ impl<P: Ports> Flow<P> {
                 }
                 Seen::Undecided {
                     cart_hash: entry.cart_hash,
+                    paid: entry.status.rank() >= Status::PaymentPending.rank(),
                 }
             }
             None => Seen::Unknown,
@@ -121,28 +130,34 @@ impl<P: Ports> Flow<P> {
     }
 
     /// The undo of accepting a cart that nobody decided in time: a tombstone, which excludes a late reserve (rule 3).
-    async fn give_up(&self, id: OrderId, cart_hash: Option<CartHash>) -> Result<Order, Failure> {
-        let action = SettleAction::Abandon {
+    ///
+    /// Where the status store remembers a payment, the database has lost the order: the gateway is asked, and what was
+    /// captured is owed (rule 2).
+    async fn give_up(
+        &self,
+        id: OrderId,
+        cart_hash: Option<CartHash>,
+        maybe_paid: bool,
+    ) -> Result<Order, Failure> {
+        let mut action = SettleAction::Abandon {
             reason: Reason::GaveUp,
             customer: None,
             cart_hash,
         };
-        let settle = Settle {
-            order_id: id,
-            action,
-        };
+        if maybe_paid
+            && let Cancelled::Captured { amount } = self
+                .ports()
+                .payments()
+                .cancel(id)
+                .await
+                .map_err(|source| port(id, source))?
+        {
+            action = SettleAction::Confirm { captured: amount };
+        }
         let outcome = self
-            .0
-            .settle
-            .submit(settle)
+            .settle(id, action)
             .await
             .map_err(|source| port(id, source))?;
-        if outcome.applied {
-            self.metrics()
-                .failed
-                .get_or_create(&Reason::GaveUp.into())
-                .inc();
-        }
         outcome
             .order
             .ok_or_else(|| port(id, Error::permanent("give up an order")))

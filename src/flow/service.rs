@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::group::Group;
 use super::stock_cache::StockCache;
-use super::{Metrics, Settings};
+use super::{Metrics, Settings, stock_reads};
 use crate::domain::{CartHash, Order, OrderId, Reason, Sku, Status, StatusSet, Timestamp};
 use crate::inventory::{Inventory, Settle, SettleOutcome, StockLevel};
 use crate::ports::{Clock, Error, Ports};
@@ -46,6 +46,7 @@ pub(super) struct Inner<P: Ports> {
     pub(super) orders: Group<OrderId, Option<Order>>,
     pub(super) settle: Group<Settle, SettleOutcome>,
     pub(super) stock_reads: Group<Sku, Option<StockLevel>>,
+    pub(super) refresh: mpsc::UnboundedSender<Sku>,
     ids: OrderIds,
     rng: Mutex<Rng>,
     statuses: Group<OrderId, Option<StatusEntry>>,
@@ -73,7 +74,7 @@ impl<P: Ports> Flow<P> {
         let ports = Arc::new(ports);
         let stock = Arc::new(StockCache::default());
         let metrics = Metrics::default();
-        let shared_cache = share_stock(Arc::clone(&ports));
+        let shared_cache = stock_reads::share(Arc::clone(&ports));
         let settle = {
             let (stock, shared_cache, metrics) =
                 (Arc::clone(&stock), shared_cache.clone(), metrics.clone());
@@ -86,7 +87,7 @@ impl<P: Ports> Flow<P> {
                     metrics
                         .settle_seconds
                         .observe(began.elapsed().as_secs_f64());
-                    stock.learn(&settled.levels, false);
+                    stock.learn(&settled.levels, false, Instant::now());
                     // The task that shares it ends with the flow.
                     let _ = shared_cache.send(settled.levels);
                     Ok(settled.outcomes)
@@ -97,9 +98,10 @@ impl<P: Ports> Flow<P> {
             let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
             group(&ports, move |ports: Arc<P>, skus| {
                 let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
-                async move { super::add_to_cart::read_stock(&*ports, &stock, &shared_cache, skus).await }
+                async move { stock_reads::read(&*ports, &stock, &shared_cache, skus).await }
             })
         };
+        let refresh = stock_reads::refresh(&ports, &stock, &shared_cache);
         let inner = Inner {
             publish: group(&ports, |ports, batch| async move {
                 ports.queue().publish(batch).await
@@ -115,6 +117,7 @@ impl<P: Ports> Flow<P> {
             }),
             settle,
             stock_reads,
+            refresh,
             shared_cache,
             ports,
             settings,
@@ -176,7 +179,7 @@ impl<P: Ports> Flow<P> {
         self.0.orders.submit(id).await
     }
 
-    /// A transition to `to`, to be written over anything of lower rank (rule 8).
+    /// A transition to `to`, to be written over whatever yields to it (rule 8).
     pub(super) fn advance(
         &self,
         order_id: OrderId,
@@ -190,7 +193,7 @@ impl<P: Ports> Flow<P> {
         } else {
             self.0.settings.hold + STATUS_GRACE
         };
-        let from = StatusSet::below(to);
+        let from = StatusSet::yields_to(to);
         Transition {
             order_id,
             from,
@@ -221,7 +224,7 @@ impl<P: Ports> Flow<P> {
 
     /// Passes committed stock on to whoever answers carts: this process now, the others through the shared cache.
     pub(super) fn learn_stock(&self, levels: Vec<StockLevel>) {
-        self.0.stock.learn(&levels, false);
+        self.0.stock.learn(&levels, false, Instant::now());
         // The task that shares it ends with the flow.
         let _ = self.0.shared_cache.send(levels);
     }
@@ -252,7 +255,7 @@ impl<P: Ports> Flow<P> {
 }
 
 /// Gives a call to the status store a second.
-async fn bounded<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     match tokio::time::timeout(STATUS_WRITE_WAIT_MAX, call).await {
         Ok(result) => result,
         Err(elapsed) => Err(Error::outcome_unknown("use the status store").because(elapsed)),
@@ -270,31 +273,4 @@ where
 {
     let ports = Arc::clone(ports);
     Group::start(GROUP_MAX, move |items| batch(Arc::clone(&ports), items))
-}
-
-/// Starts the task that puts committed stock into the shared cache, latest version of each item only.
-fn share_stock<P: Ports>(ports: Arc<P>) -> mpsc::UnboundedSender<Vec<StockLevel>> {
-    let (share, mut inbox) = mpsc::unbounded_channel::<Vec<StockLevel>>();
-    tokio::spawn(async move {
-        let mut gathered = Vec::new();
-        while inbox.recv_many(&mut gathered, GROUP_MAX).await > 0 {
-            let mut latest = std::collections::BTreeMap::<Sku, StockLevel>::new();
-            for level in gathered.drain(..).flatten() {
-                let newer = latest
-                    .get(&level.sku)
-                    .is_none_or(|known| known.version <= level.version);
-                if newer {
-                    latest.insert(level.sku.clone(), level);
-                }
-            }
-            if latest.is_empty() {
-                continue;
-            }
-            let levels = latest.into_values().collect();
-            if let Err(error) = bounded(ports.statuses().cache_stock(levels)).await {
-                tracing::debug!(%error, "the shared stock cache is behind");
-            }
-        }
-    });
-    share
 }

@@ -76,7 +76,7 @@ impl<P: Ports> Flow<P> {
     }
 
     /// One settlement, in a transaction with those that others ask for.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         order_id: OrderId,
         action: SettleAction,

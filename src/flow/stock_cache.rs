@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -31,7 +32,16 @@ pub(super) struct StockCache {
 struct Entry {
     level: StockLevel,
     learnt: Instant,
+    asked: AtomicU32,
     hold_learnt: Option<Instant>,
+}
+
+/// Whether a line can be accepted on what was last seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InStock {
+    Yes,
+    YesButOld,
+    No,
 }
 
 /// An item's stock and whether it may be refused on.
@@ -39,7 +49,7 @@ struct Entry {
 pub(super) struct Known {
     pub(super) level: StockLevel,
     pub(super) fresh: bool,
-    pub(super) holds_known: bool,
+    pub(super) hold_is_recent: bool,
 }
 
 impl Default for StockCache {
@@ -58,46 +68,60 @@ impl StockCache {
         &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
     }
 
-    /// Whether at least so many units were available when last seen. Cheap: most carts end here.
-    pub(super) fn has(&self, sku: &Sku, units: i64) -> bool {
-        self.shard(sku)
-            .read()
+    /// Whether so many units were available when last seen. Of those who are told `YesButOld` one per 100 ms is, so
+    /// that one asks for a refresh.
+    pub(super) fn has(&self, sku: &Sku, units: i64) -> InStock {
+        let shard = self.shard(sku).read();
+        let Some(entry) = shard
             .get(sku)
-            .is_some_and(|entry| entry.level.available >= units)
+            .filter(|entry| entry.level.available >= units)
+        else {
+            return InStock::No;
+        };
+        let learnt_ago = entry.learnt.elapsed();
+        if learnt_ago <= REFUSES_FOR {
+            return InStock::Yes;
+        }
+        // In units of 100 ms since it was learnt; the first to move it on has to ask.
+        let tick =
+            u32::try_from(learnt_ago.as_millis() / REFUSES_FOR.as_millis()).unwrap_or(u32::MAX);
+        if entry.asked.fetch_max(tick, Ordering::Relaxed) < tick {
+            InStock::YesButOld
+        } else {
+            InStock::Yes
+        }
     }
 
     /// What is known of an item.
     pub(super) fn get(&self, sku: &Sku) -> Option<Known> {
         let shard = self.shard(sku).read();
         let entry = shard.get(sku)?;
-        let holds_known = entry
+        let hold_is_recent = entry
             .hold_learnt
             .is_some_and(|learnt| learnt.elapsed() <= HOLD_KNOWN_FOR);
         Some(Known {
             level: StockLevel {
-                earliest_hold: entry.level.earliest_hold.filter(|_| holds_known),
+                earliest_hold: entry.level.earliest_hold.filter(|_| hold_is_recent),
                 ..entry.level.clone()
             },
             fresh: entry.learnt.elapsed() <= REFUSES_FOR,
-            holds_known,
+            hold_is_recent,
         })
     }
 
     /// Learns committed stock. A higher version stays, but only while it is fresh: a failed-over database may have
-    /// lost it. `holds` says whether `earliest_hold` was asked for.
-    pub(super) fn learn(&self, levels: &[StockLevel], holds: bool) {
-        let now = Instant::now();
+    /// lost it. `holds` says whether `earliest_hold` was asked for; `learnt`, when it was committed at the latest.
+    pub(super) fn learn(&self, levels: &[StockLevel], holds: bool, learnt: Instant) {
         for level in levels {
             let mut shard = self.shard(&level.sku).write();
             let known = shard.get(&level.sku);
             if known.is_some_and(|known| {
-                known.level.version > level.version
-                    && now.duration_since(known.learnt) <= REFUSES_FOR
+                known.level.version > level.version && known.learnt.elapsed() <= REFUSES_FOR
             }) {
                 continue;
             }
             let (earliest_hold, hold_learnt): (Option<Timestamp>, _) = if holds {
-                (level.earliest_hold, Some(now))
+                (level.earliest_hold, Some(learnt))
             } else {
                 known.map_or((None, None), |known| {
                     (known.level.earliest_hold, known.hold_learnt)
@@ -108,7 +132,8 @@ impl StockCache {
                     earliest_hold,
                     ..level.clone()
                 },
-                learnt: now,
+                learnt,
+                asked: AtomicU32::new(0),
                 hold_learnt,
             };
             shard.insert(level.sku.clone(), entry);
@@ -145,17 +170,17 @@ mod tests {
     async fn a_higher_version_stays_only_while_it_is_fresh() {
         let cache = StockCache::default();
         let sku = Sku::new("A").unwrap();
-        cache.learn(&[level(0, 9)], false);
-        cache.learn(&[level(5, 8)], false);
+        cache.learn(&[level(0, 9)], false, Instant::now());
+        cache.learn(&[level(5, 8)], false, Instant::now());
         assert!(
-            !cache.has(&sku, 1),
+            cache.has(&sku, 1) == InStock::No,
             "an older version must not overwrite a newer one"
         );
         tokio::time::advance(REFUSES_FOR * 2).await;
         assert!(!cache.get(&sku).unwrap().fresh);
-        cache.learn(&[level(5, 8)], false);
+        cache.learn(&[level(5, 8)], false, Instant::now());
         assert!(
-            cache.has(&sku, 5),
+            cache.has(&sku, 5) == InStock::Yes,
             "a version that was lost must not pin the cache"
         );
     }
@@ -171,10 +196,11 @@ mod tests {
                 ..level(0, 1)
             }],
             true,
+            Instant::now(),
         );
-        cache.learn(&[level(0, 2)], false);
+        cache.learn(&[level(0, 2)], false, Instant::now());
         assert_eq!(cache.get(&sku).unwrap().level.earliest_hold, hold);
         tokio::time::advance(HOLD_KNOWN_FOR * 2).await;
-        assert!(!cache.get(&sku).unwrap().holds_known);
+        assert!(!cache.get(&sku).unwrap().hold_is_recent);
     }
 }
