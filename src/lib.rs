@@ -1,4 +1,49 @@
 //! oms takes orders in a rush and never sells what is not there.
+//!
+//! # The map, in reading order
+//!
+//! | module | is |
+//! |---|---|
+//! | [`domain`] | what an order is: ids, carts, money, the state machine; pure |
+//! | [`ports`] | the clock, the error, and the bundle of backends that everything is generic over |
+//! | [`inventory`] | the port that holds the truth: stock and decided orders; [`inventory::decide`] is the core |
+//! | [`queue`] | the port that holds accepted carts until they are decided |
+//! | [`statuses`] | the port that projects where orders stand, there for speed |
+//! | [`payments`] | the port to the gateway, which knows what was paid |
+//! | [`flow`] | the ten steps over these ports, each beside its undo |
+//! | [`worker`] | polls, decides in batches, commits, sweeps what is overdue |
+//! | [`http`] | the API |
+//! | [`simulate`] | the storm: buyers, drivers, measurements |
+//! | [`audit`] | every invariant, from committed state and from what clients were told |
+//! | [`report`] | what a run is told as |
+//! | [`catalogue`] | items and real orders from files |
+//! | [`config`], [`wiring`] | from flags to backends; `wiring` alone names them |
+//! | [`cli`] | one file per command |
+//! | [`sqlite`] | the engine under the embedded adapters: one writer, group commit |
+//! | [`rng`], [`clock`] | where randomness and time come from |
+//!
+//! # How data flows
+//!
+//! ```text
+//!  addToCart ──► stock cache ──► Queue ──► worker ──► Inventory.reserve   (a batch, one transaction)
+//!                    ▲             │INIT      │BLOCK/FAILED
+//!                    │             ▼          ▼
+//!                    │          Statuses ◄────┘
+//!                    │             │ wait
+//!                    │             ▼
+//!  placeOrder ───────┼──► charge (Payments) ──► Inventory.settle          (a batch, one transaction)
+//!                    └────────────────────────────────┘ new stock
+//! ```
+//!
+//! # What always holds
+//!
+//! - The database holds the truth: a client is told PLACED or FAILED after it is committed there, and both are final.
+//! - Stock moves only with an order that is still BLOCK, in the transaction that changes the order.
+//! - Nothing blocked is released before the gateway has fenced the order's key.
+//! - `domain` and [`inventory::decide`] do no I/O. `flow` names no backend and reads neither the system's clock nor its
+//!   randomness. Adapters know their port and the domain only. Nothing but `wiring` names an adapter.
+//! - No lock of the database is held across an await, and every wait, retry and queue has a named bound.
+
 pub mod audit;
 pub mod catalogue;
 pub mod cli;
