@@ -189,23 +189,11 @@ impl Reading {
     /// Puts a row into its invoice's cart.
     fn take<'a>(&mut self, row: &Row<'a>) -> Result<(), Skipped<'a>> {
         let out_of_range = || row.skipped(SkipReason::OutOfRange);
-        let draft = match self.drafts_by_number.get(row.invoice) {
-            Some(&index) => &mut self.drafts[index],
-            None => {
-                guest(row.invoice).ok_or_else(out_of_range)?;
-                self.drafts_by_number
-                    .insert(row.invoice.to_owned(), self.drafts.len());
-                self.drafts.push(Draft {
-                    number: row.invoice.to_owned(),
-                    customer: None,
-                    at: row.at,
-                    lines: Vec::new(),
-                    places: HashMap::new(),
-                });
-                let last = self.drafts.len() - 1;
-                &mut self.drafts[last]
-            }
+        let index = match self.drafts_by_number.get(row.invoice) {
+            Some(&index) => index,
+            None => self.begin(row).ok_or_else(out_of_range)?,
         };
+        let draft = &mut self.drafts[index];
         if let Some(&place) = draft.places.get(&row.sku) {
             let present: Quantity = draft.lines[place].quantity;
             let sum = present.checked_add(row.quantity);
@@ -236,6 +224,21 @@ impl Reading {
             product.name = name(&row.description);
         }
         Ok(())
+    }
+
+    /// Begins an invoice; none if its number is too long to name a guest after.
+    fn begin(&mut self, row: &Row<'_>) -> Option<usize> {
+        guest(row.invoice)?;
+        let index = self.drafts.len();
+        self.drafts_by_number.insert(row.invoice.to_owned(), index);
+        self.drafts.push(Draft {
+            number: row.invoice.to_owned(),
+            customer: None,
+            at: row.at,
+            lines: Vec::new(),
+            places: HashMap::new(),
+        });
+        Some(index)
     }
 
     fn finish(self) -> Trace {

@@ -102,7 +102,7 @@ impl<'a> Table<'a> {
         let rest = self.text.get(byte..).unwrap_or_default();
         let blank = (rest.iter()).take_while(|&&byte| byte == b'\n' || byte == b'\r');
         let before = &self.text[..self.text.len().min(byte + blank.count())];
-        1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64
+        1 + before.split(|&byte| byte == b'\n').skip(1).count() as u64
     }
 
     pub(super) fn not_utf8(&self, record: &ByteRecord, column: &'static str) -> Error {

@@ -292,12 +292,10 @@ fn bytes_that_are_no_text_are_malformed_in_a_code_and_replaced_in_a_description(
 
 #[test]
 fn a_cart_beyond_its_limits_loses_only_the_rows_beyond() {
-    let mut rows = String::new();
-    for code in 10_000..11_001 {
-        rows += &format!("1,{code},x,1,2010-12-01 08:26:00,1,1,UK\n");
-    }
-    rows += "1,10000,x,1000000,2010-12-01 08:26:00,1,1,UK\n";
-    let trace = trace(&rows);
+    let row = |code: i32, units: i32| format!("1,{code},x,{units},2010-12-01 08:26:00,1,1,UK");
+    let mut rows: Vec<String> = (10_000..11_001).map(|code| row(code, 1)).collect();
+    rows.push(row(10_000, 1_000_000));
+    let trace = trace(&rows.join("\n"));
     assert_eq!(trace.order_lines, 1_000);
     assert_eq!(trace.skipped, BTreeMap::from([(SkipReason::OutOfRange, 2)]));
     assert_eq!(trace.invoices[0].cart.lines()[0].quantity.units(), 1);
