@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::{AuditReport, Check, Error, Refund, StockLevel};
 use crate::domain::{Customer, Money, Order, OrderId, OrderState, Reason, Sku, Timestamp};
 
+/// How many items [`Administration::item`] reads at once.
+const ITEM_PAGE: usize = 100;
+
 /// The catalogue, corrections, and what an administrator asks.
 pub trait Administration: Send + Sync + 'static {
     /// Creates items with their first stock; of a known item only name and price change. One outcome per item.
@@ -23,6 +26,25 @@ pub trait Administration: Send + Sync + 'static {
         after: Option<Sku>,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Item>, Error>> + Send;
+
+    /// One item, `None` for an unknown SKU. An adapter that can read a single row does so instead.
+    fn item(&self, sku: Sku) -> impl Future<Output = Result<Option<Item>, Error>> + Send {
+        async move {
+            // Few items stand between a SKU and the same without its last character.
+            let mut before = sku.as_str().to_owned();
+            before.pop();
+            let mut after = Sku::new(&before).ok();
+            loop {
+                let page = self.items(after, ITEM_PAGE).await?;
+                let passed = page.last().is_none_or(|last| last.level.sku >= sku);
+                after = page.last().map(|last| last.level.sku.clone());
+                let found = page.into_iter().find(|item| item.level.sku == sku);
+                if found.is_some() || passed {
+                    return Ok(found);
+                }
+            }
+        }
+    }
 
     /// Corrects stock. The id makes a retry harmless (rule 12). One outcome per adjustment.
     fn adjust(
