@@ -1,6 +1,7 @@
 //! What an order is: ids, carts, money, and the state machine. Pure: no I/O, no clock, no randomness.
 
 mod cart;
+mod duration;
 mod ids;
 mod money;
 mod order;
@@ -11,6 +12,7 @@ mod status;
 mod time;
 
 pub use cart::{AcceptedCart, Cart, CartError, CartHash, LINES_MAX, Line};
+pub use duration::{DURATION_MAX, DurationError, format_duration, parse_duration};
 pub use ids::{Customer, CustomerError, OrderId, OrderIdError};
 pub use money::{Money, MoneyError};
 pub use order::{BatchRef, Order, OrderLine, OrderState};
