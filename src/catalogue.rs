@@ -1,1 +1,0 @@
-//! Catalogues: synthetic ones, and files of items or of real orders.
