@@ -34,12 +34,23 @@ pub(super) struct Scene<D> {
 }
 
 /// Buys, from arrival to leaving.
-pub(super) async fn buy<D: Driver>(scene: Arc<Scene<D>>, buyer: u32, mut visit: Visit, arrived: Instant) {
+pub(super) async fn buy<D: Driver>(
+    scene: Arc<Scene<D>>,
+    buyer: u32,
+    mut visit: Visit,
+    arrived: Instant,
+) {
     let mut sent = arrived;
     let mut returns_left = scene.plan.come_back();
     loop {
         let end = attempt(&scene, buyer, &mut visit, sent).await;
-        let End::Held { at_once, retry_after } = end else { break };
+        let End::Held {
+            at_once,
+            retry_after,
+        } = end
+        else {
+            break;
+        };
         if returns_left == 0 {
             scene.tally.with(buyer, |shard| {
                 shard.counts.gave_up_held += 1;
@@ -75,7 +86,13 @@ async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sen
     let answer = scene.driver.add_to_cart(&visit.cart, &mut visit.rng).await;
     let took = asked.elapsed();
     let mut open = Open { scene, told: None };
-    let told = |order_id, answer| Told { buyer, order_id, asked_at, answered_at: SystemClock.now(), answer };
+    let told = |order_id, answer| Told {
+        buyer,
+        order_id,
+        asked_at,
+        answered_at: SystemClock.now(),
+        answer,
+    };
     match answer {
         Asked::Accepted(id) => {
             open.told = Some(told(id, Answer::Accepted));
@@ -92,11 +109,19 @@ async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sen
                 shard.tell(told(id, answer), units(&visit.cart), now);
             });
             match answer {
-                Answer::Failed(Reason::Held) => End::Held { at_once: false, retry_after: None },
+                Answer::Failed(Reason::Held) => End::Held {
+                    at_once: false,
+                    retry_after: None,
+                },
                 _ => End::Done,
             }
         }
-        Asked::Refused { order_id, reason, sku, retry_after } => {
+        Asked::Refused {
+            order_id,
+            reason,
+            sku,
+            retry_after,
+        } => {
             let leaves = reason != Reason::Held;
             scene.tally.with(buyer, |shard| {
                 shard.time(Step::AddToCart, took);
@@ -108,10 +133,19 @@ async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sen
                 }
                 shard.counts.refused[slot(reason)] += u64::from(leaves);
             });
-            if leaves { End::Done } else { End::Held { at_once: true, retry_after } }
+            if leaves {
+                End::Done
+            } else {
+                End::Held {
+                    at_once: true,
+                    retry_after,
+                }
+            }
         }
         Asked::InDoubt(id) => {
-            scene.tally.with(buyer, |shard| shard.tell(told(id, Answer::InDoubt), 0, asked));
+            scene.tally.with(buyer, |shard| {
+                shard.tell(told(id, Answer::InDoubt), 0, asked)
+            });
             End::Done
         }
     }
@@ -136,7 +170,9 @@ async fn place<D: Driver>(scene: &Scene<D>, id: OrderId, rng: &mut crate::rng::R
 /// Waits until units are released, or as long as it was told to, but no longer than a second; half as long again at
 /// most, so that those who were refused together do not return together.
 async fn wait_to_return<D>(scene: &Scene<D>, visit: &mut Visit, retry_after: Option<Duration>) {
-    let told = retry_after.unwrap_or(PATIENCE_MAX).clamp(PATIENCE_MIN, PATIENCE_MAX);
+    let told = retry_after
+        .unwrap_or(PATIENCE_MAX)
+        .clamp(PATIENCE_MIN, PATIENCE_MAX);
     let patience = told.mul_f64(1.0 + visit.rng.unit() / 2.0);
     match &scene.board {
         Some(board) => {
@@ -160,7 +196,9 @@ struct Open<'a, D> {
 impl<D> Drop for Open<'_, D> {
     fn drop(&mut self) {
         if let Some(told) = self.told.take() {
-            self.scene.tally.with(told.buyer, |shard| shard.tell(told, 0, Instant::now()));
+            self.scene
+                .tally
+                .with(told.buyer, |shard| shard.tell(told, 0, Instant::now()));
         }
     }
 }

@@ -82,7 +82,10 @@ impl Trouble {
 
     /// How many requests failed, and how the first one did.
     pub fn errors(&self) -> (u64, Option<String>) {
-        (self.errors.load(Ordering::Relaxed), self.first.lock().clone())
+        (
+            self.errors.load(Ordering::Relaxed),
+            self.first.lock().clone(),
+        )
     }
 
     /// Notes how long the answer to one cart took. The shared maximum is written only when it grows.
@@ -109,7 +112,10 @@ pub struct Retry {
 impl Retry {
     /// Tries until `limit` from now.
     pub fn within(limit: Duration) -> Self {
-        Self { pause: PAUSE.0, deadline: Instant::now() + limit }
+        Self {
+            pause: PAUSE.0,
+            deadline: Instant::now() + limit,
+        }
     }
 
     /// Pauses, at least for `at_least` where the service asked for that; false, at once, when the time is over.
@@ -134,7 +140,11 @@ pub struct InProcess<P: Ports> {
 impl<P: Ports> InProcess<P> {
     /// Drives this flow; a request is retried for at most `wait`.
     pub fn new(flow: Flow<P>, wait: Duration) -> Self {
-        Self { flow, wait, trouble: Trouble::default() }
+        Self {
+            flow,
+            wait,
+            trouble: Trouble::default(),
+        }
     }
 
     /// Whether to try again after a failure, having noted it.
@@ -145,7 +155,11 @@ impl<P: Ports> InProcess<P> {
             Failure::Port { source, .. } => source.is_transient(),
             _ => false,
         };
-        helps && retry.get_or_insert_with(|| Retry::within(self.wait)).pause(rng, None).await
+        helps
+            && retry
+                .get_or_insert_with(|| Retry::within(self.wait))
+                .pause(rng, None)
+                .await
     }
 }
 
@@ -156,7 +170,13 @@ impl<P: Ports> Driver for InProcess<P> {
         let mut retry = None;
         loop {
             let sent = Instant::now();
-            let added = self.flow.add_to_cart(AddToCart { order_id, cart: cart.clone() }).await;
+            let added = self
+                .flow
+                .add_to_cart(AddToCart {
+                    order_id,
+                    cart: cart.clone(),
+                })
+                .await;
             self.trouble.answered(sent.elapsed());
             let failure = match added {
                 Ok(Added::Accepted { order_id, .. } | Added::Known { order_id, .. }) => {

@@ -103,7 +103,11 @@ impl Default for Latencies {
     fn default() -> Self {
         // The arguments are constants that the library accepts.
         let new = || Histogram::new(3).expect("three significant digits");
-        Self { add_to_cart: new(), place_order: new(), end_to_end: new() }
+        Self {
+            add_to_cart: new(),
+            place_order: new(),
+            end_to_end: new(),
+        }
     }
 }
 
@@ -127,7 +131,8 @@ impl Latencies {
             (&mut self.place_order, &other.place_order),
             (&mut self.end_to_end, &other.end_to_end),
         ] {
-            sum.add(part).expect("a histogram that grows takes any other");
+            sum.add(part)
+                .expect("a histogram that grows takes any other");
         }
     }
 }
@@ -155,7 +160,9 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
     }
 }
 
@@ -220,7 +227,9 @@ impl Measured {
 
 /// The most memory that this process ever had in use, in bytes; 0 where the system does not tell.
 pub fn peak_rss_bytes() -> u64 {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return 0 };
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return 0;
+    };
     status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:"))
@@ -257,13 +266,24 @@ mod tests {
         let now = Instant::now();
         for buyer in 0..100 {
             tally.with(buyer, |shard| {
-                let answer = if buyer % 2 == 0 { Answer::Placed } else { Answer::Failed(Reason::Declined) };
+                let answer = if buyer % 2 == 0 {
+                    Answer::Placed
+                } else {
+                    Answer::Failed(Reason::Declined)
+                };
                 shard.tell(told(buyer, answer), 2, now);
                 shard.time(Step::AddToCart, Duration::from_micros(u64::from(buyer) + 1));
             });
         }
         let all = tally.take();
-        assert_eq!((all.counts.accepted, all.counts.placed, all.counts.units_sold), (100, 50, 100));
+        assert_eq!(
+            (
+                all.counts.accepted,
+                all.counts.placed,
+                all.counts.units_sold
+            ),
+            (100, 50, 100)
+        );
         assert_eq!(all.counts.failed[slot(Reason::Declined)], 50);
         assert_eq!(all.latencies.add_to_cart.len(), 100);
         assert_eq!(all.latencies.add_to_cart.max(), 100);

@@ -27,7 +27,10 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 enum Buyers {
     Drawn(Drawn),
-    Invoices { invoices: Arc<[Invoice]>, speed: f64 },
+    Invoices {
+        invoices: Arc<[Invoice]>,
+        speed: f64,
+    },
 }
 
 /// How buyers are drawn.
@@ -61,14 +64,26 @@ pub struct Visit {
 impl Plan {
     /// Buyers drawn from a seed. A buyer refused with `held` returns at most `come_back` times.
     pub fn drawn(seed: u64, come_back: u32, drawn: Drawn) -> Self {
-        assert_eq!(drawn.popularity.len(), drawn.items.len(), "each item has a rank");
+        assert_eq!(
+            drawn.popularity.len(),
+            drawn.items.len(),
+            "each item has a rank"
+        );
         assert!(!drawn.items.is_empty(), "there is something to buy");
-        Self { seed, come_back, buyers: Buyers::Drawn(drawn) }
+        Self {
+            seed,
+            come_back,
+            buyers: Buyers::Drawn(drawn),
+        }
     }
 
     /// One buyer per invoice, at its time of day, `speed` times as fast.
     pub fn invoices(seed: u64, come_back: u32, invoices: Arc<[Invoice]>, speed: f64) -> Self {
-        Self { seed, come_back, buyers: Buyers::Invoices { invoices, speed } }
+        Self {
+            seed,
+            come_back,
+            buyers: Buyers::Invoices { invoices, speed },
+        }
     }
 
     /// How many buyers there are.
@@ -99,11 +114,19 @@ impl Plan {
             Buyers::Drawn(drawn) => {
                 assert!(number < drawn.users, "there is no buyer {number}");
                 let cart = drawn.cart(number, &mut rng);
-                Visit { arrival: drawn.arrival(number), cart, rng }
+                Visit {
+                    arrival: drawn.arrival(number),
+                    cart,
+                    rng,
+                }
             }
             Buyers::Invoices { invoices, speed } => {
                 let invoice = &invoices[usize::try_from(number).unwrap_or(usize::MAX)];
-                Visit { arrival: invoice.at.div_f64(*speed), cart: invoice.cart.clone(), rng }
+                Visit {
+                    arrival: invoice.at.div_f64(*speed),
+                    cart: invoice.cart.clone(),
+                    rng,
+                }
             }
         }
     }
@@ -159,10 +182,12 @@ impl Plan {
             }
             hasher.update(&row);
         }
-        hasher.finalize()[..16].iter().fold(String::with_capacity(32), |mut digits, byte| {
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        })
+        hasher.finalize()[..16]
+            .iter()
+            .fold(String::with_capacity(32), |mut digits, byte| {
+                let _ = write!(digits, "{byte:02x}");
+                digits
+            })
     }
 }
 
@@ -186,10 +211,16 @@ impl Drawn {
         let mut ranks = Vec::with_capacity(wanted);
         let mut lines = Vec::with_capacity(wanted);
         while lines.len() < wanted {
-            let Some(rank) = self.popularity.draw_other(rng, &ranks) else { break };
+            let Some(rank) = self.popularity.draw_other(rng, &ranks) else {
+                break;
+            };
             ranks.push(rank);
-            let quantity = Quantity::new(self.quantity.draw(rng).into()).expect("checked by the settings");
-            lines.push(Line { sku: self.items[rank].clone(), quantity });
+            let quantity =
+                Quantity::new(self.quantity.draw(rng).into()).expect("checked by the settings");
+            lines.push(Line {
+                sku: self.items[rank].clone(),
+                quantity,
+            });
         }
         Cart::new(customer(number), lines).expect("distinct SKUs within the limits make a cart")
     }
@@ -231,14 +262,17 @@ mod tests {
     #[test]
     fn a_seed_repeats_its_buyers_in_every_version() {
         // Pinned: a change here changes every storm that was ever published with its seed.
-        assert_eq!(plan(7, 1_000).digest(), "pinned below");
+        assert_eq!(plan(7, 1_000).digest(), "7a0a32b6441c92018b595201b0e08326");
         assert_ne!(plan(8, 1_000).digest(), plan(7, 1_000).digest());
         assert_ne!(plan(7, 1_001).digest(), plan(7, 1_000).digest());
     }
 
     #[test]
     fn behaviour_is_part_of_the_digest() {
-        let patient = Plan { come_back: 4, ..plan(7, 10) };
+        let patient = Plan {
+            come_back: 4,
+            ..plan(7, 10)
+        };
         assert_ne!(patient.digest(), plan(7, 10).digest());
     }
 
@@ -247,7 +281,10 @@ mod tests {
         let plan = plan(7, 50);
         let backwards: Vec<Cart> = (0..50).rev().map(|number| plan.cart(number)).collect();
         for number in 0..50 {
-            assert_eq!(plan.cart(number), backwards[49 - usize::try_from(number).unwrap()]);
+            assert_eq!(
+                plan.cart(number),
+                backwards[49 - usize::try_from(number).unwrap()]
+            );
         }
     }
 
@@ -258,7 +295,11 @@ mod tests {
         for number in 0..2_000 {
             let cart = plan.cart(number);
             sizes[cart.lines().len()] += 1;
-            assert!(cart.lines().iter().all(|line| (1..=2).contains(&line.quantity.units())));
+            assert!(
+                cart.lines()
+                    .iter()
+                    .all(|line| (1..=2).contains(&line.quantity.units()))
+            );
         }
         assert_eq!(sizes[0], 0);
         assert!(sizes[1..].iter().all(|count| *count > 500), "{sizes:?}");
@@ -288,7 +329,12 @@ mod tests {
             at: Duration::from_secs(seconds),
             cart: cart.clone(),
         };
-        let plan = Plan::invoices(1, 0, [invoice("536365", 0), invoice("536366", 600)].into(), 600.0);
+        let plan = Plan::invoices(
+            1,
+            0,
+            [invoice("536365", 0), invoice("536366", 600)].into(),
+            600.0,
+        );
         assert_eq!(plan.users(), 2);
         assert_eq!(plan.visit(1).arrival, Duration::from_secs(1));
         assert_eq!(plan.invoice(1).unwrap().number, "536366");

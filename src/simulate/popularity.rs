@@ -48,7 +48,9 @@ impl Popularity {
     pub fn draw(&self, rng: &mut Rng) -> usize {
         let last = self.cumulative.len() - 1;
         let point = rng.unit() * self.cumulative[last];
-        self.cumulative.partition_point(|&sum| sum <= point).min(last)
+        self.cumulative
+            .partition_point(|&sum| sum <= point)
+            .min(last)
     }
 
     /// A rank that is not among those taken; `None` when all are.
@@ -87,7 +89,10 @@ mod tests {
         for rank in [1_u32, 2, 10] {
             let expected = f64::from(draws) / (f64::from(rank) * 7.4855);
             let drawn = f64::from(seen[rank as usize - 1]);
-            assert!((drawn / expected - 1.0).abs() < 0.05, "rank {rank}: {drawn} against {expected}");
+            assert!(
+                (drawn / expected - 1.0).abs() < 0.05,
+                "rank {rank}: {drawn} against {expected}"
+            );
         }
     }
 
@@ -99,7 +104,10 @@ mod tests {
         for _ in 0..40_000 {
             seen[popularity.draw(&mut rng)] += 1;
         }
-        assert!(seen.iter().all(|count| (9_500..10_500).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (9_500..10_500).contains(count)),
+            "{seen:?}"
+        );
     }
 
     #[test]

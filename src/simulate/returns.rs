@@ -57,7 +57,11 @@ impl Board {
     /// A board for these items; others are waited for by time alone.
     pub fn new(skus: Vec<Sku>) -> Self {
         let slots = skus.iter().map(|_| Mutex::default()).collect();
-        let index = skus.into_iter().enumerate().map(|(at, sku)| (sku, at)).collect();
+        let index = skus
+            .into_iter()
+            .enumerate()
+            .map(|(at, sku)| (sku, at))
+            .collect();
         Self { index, slots }
     }
 
@@ -137,11 +141,17 @@ impl Slot {
             return None;
         }
         let (wake, woken) = oneshot::channel();
-        let waiting = Waiting { arrival: self.arrivals, wake };
+        let waiting = Waiting {
+            arrival: self.arrivals,
+            wake,
+        };
         self.arrivals += 1;
         match self.queues.iter_mut().find(|queue| queue.units == units) {
             Some(queue) => queue.waiting.push_back(waiting),
-            None => self.queues.push(Queue { units, waiting: VecDeque::from([waiting]) }),
+            None => self.queues.push(Queue {
+                units,
+                waiting: VecDeque::from([waiting]),
+            }),
         }
         Some(woken)
     }
@@ -174,7 +184,11 @@ impl Slot {
 impl Queue {
     /// When the first who still waits came; forgets those who have gone.
     fn first(&mut self) -> Option<u64> {
-        while self.waiting.front().is_some_and(|waiting| waiting.wake.is_closed()) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|waiting| waiting.wake.is_closed())
+        {
             self.waiting.pop_front();
         }
         self.waiting.front().map(|waiting| waiting.arrival)
@@ -197,13 +211,23 @@ mod tests {
     fn cart(lines: &[(&str, i64)]) -> Cart {
         let lines = lines
             .iter()
-            .map(|(name, units)| Line { sku: sku(name), quantity: Quantity::new(*units).unwrap() })
+            .map(|(name, units)| Line {
+                sku: sku(name),
+                quantity: Quantity::new(*units).unwrap(),
+            })
             .collect();
         Cart::new(Customer::new("c").unwrap(), lines).unwrap()
     }
 
     fn level(name: &str, available: i64, version: u64) -> StockLevel {
-        StockLevel { sku: sku(name), available, blocked: 0, sold: 0, version, earliest_hold: None }
+        StockLevel {
+            sku: sku(name),
+            available,
+            blocked: 0,
+            sold: 0,
+            version,
+            earliest_hold: None,
+        }
     }
 
     fn board() -> Board {
@@ -219,11 +243,23 @@ mod tests {
             assert_eq!(wait.now_or_never(), None);
         }
         board.learn(&level("A", 3, 1));
-        let woken: Vec<bool> = waits.iter_mut().map(|wait| wait.now_or_never().is_some()).collect();
-        assert_eq!(woken, [true, true, true, false, false, false, false, false, false, false]);
+        let woken: Vec<bool> = waits
+            .iter_mut()
+            .map(|wait| wait.now_or_never().is_some())
+            .collect();
+        assert_eq!(
+            woken,
+            [
+                true, true, true, false, false, false, false, false, false, false
+            ]
+        );
         // The same level again is no new release.
         board.learn(&level("A", 3, 2));
-        assert!(waits[3..].iter_mut().all(|wait| wait.now_or_never().is_none()));
+        assert!(
+            waits[3..]
+                .iter_mut()
+                .all(|wait| wait.now_or_never().is_none())
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -245,7 +281,11 @@ mod tests {
         board.learn(&level("A", 1, 1));
         let one = cart(&[("A", 1)]);
         assert_eq!(board.wait(&one, LONG).now_or_never(), Some(Woken::ByStock));
-        assert_eq!(board.wait(&one, LONG).now_or_never(), None, "one unit serves one buyer");
+        assert_eq!(
+            board.wait(&one, LONG).now_or_never(),
+            None,
+            "one unit serves one buyer"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -260,7 +300,10 @@ mod tests {
     async fn a_buyer_who_left_takes_no_credit() {
         let board = board();
         let one = cart(&[("A", 1)]);
-        assert_eq!(board.wait(&one, Duration::from_secs(1)).await, Woken::ByTime);
+        assert_eq!(
+            board.wait(&one, Duration::from_secs(1)).await,
+            Woken::ByTime
+        );
         let mut stays = Box::pin(board.wait(&one, LONG));
         assert_eq!((&mut stays).now_or_never(), None);
         board.learn(&level("A", 1, 1));
@@ -274,7 +317,10 @@ mod tests {
         let both = cart(&[("A", 1), ("B", 1)]);
         let mut wait = Box::pin(board.wait(&both, LONG));
         assert_eq!((&mut wait).now_or_never(), None);
-        assert_eq!(board.wait(&cart(&[("A", 1)]), LONG).now_or_never(), Some(Woken::ByStock));
+        assert_eq!(
+            board.wait(&cart(&[("A", 1)]), LONG).now_or_never(),
+            Some(Woken::ByStock)
+        );
         board.learn(&level("B", 1, 1));
         assert_eq!(wait.now_or_never(), Some(Woken::ByStock));
     }
@@ -291,7 +337,10 @@ mod tests {
     async fn an_item_off_the_board_is_waited_for_by_time() {
         let start = tokio::time::Instant::now();
         let patience = Duration::from_millis(700);
-        assert_eq!(board().wait(&cart(&[("C", 1)]), patience).await, Woken::ByTime);
+        assert_eq!(
+            board().wait(&cart(&[("C", 1)]), patience).await,
+            Woken::ByTime
+        );
         assert_eq!(start.elapsed(), patience);
     }
 }

@@ -99,7 +99,18 @@ mod tests {
         assert_eq!("1..3".parse(), Span::new(1, 3));
         assert_eq!("2".parse(), Span::new(2, 2));
         assert_eq!("1..3".parse::<Span>().unwrap().to_string(), "1..3");
-        for text in ["", "..", "1..", "0", "0..2", "3..1", "1...3", "-1..2", "1..=3", "99999999999"] {
+        for text in [
+            "",
+            "..",
+            "1..",
+            "0",
+            "0..2",
+            "3..1",
+            "1...3",
+            "-1..2",
+            "1..=3",
+            "99999999999",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }
@@ -113,6 +124,9 @@ mod tests {
             seen[span.draw(&mut rng) as usize] += 1;
         }
         assert_eq!(seen[0], 0);
-        assert!(seen[1..].iter().all(|count| (900..1_100).contains(count)), "{seen:?}");
+        assert!(
+            seen[1..].iter().all(|count| (900..1_100).contains(count)),
+            "{seen:?}"
+        );
     }
 }

@@ -52,8 +52,16 @@ pub struct Run {
 impl<D: Driver> Storm<D> {
     /// Prepares a run. Orders become final within `hold` and a grace, or are stuck.
     pub fn new(plan: Arc<Plan>, driver: D, board: Option<Arc<Board>>, hold: Duration) -> Self {
-        let scene = Scene { plan, driver, tally: Tally::default(), board };
-        Self { scene: Arc::new(scene), hold }
+        let scene = Scene {
+            plan,
+            driver,
+            tally: Tally::default(),
+            board,
+        };
+        Self {
+            scene: Arc::new(scene),
+            hold,
+        }
     }
 
     /// What is measured so far, for whoever shows progress.
@@ -79,8 +87,12 @@ impl<D: Driver> Storm<D> {
             let arrived = Instant::now();
             crowd.lag_max = crowd.lag_max.max(arrived.saturating_duration_since(due));
             let number = u32::try_from(number).expect("checked by the settings");
-            self.scene.tally.with(number, |shard| shard.counts.arrived += 1);
-            crowd.buyers.spawn(buyer::buy(Arc::clone(&self.scene), number, visit, arrived));
+            self.scene
+                .tally
+                .with(number, |shard| shard.counts.arrived += 1);
+            crowd
+                .buyers
+                .spawn(buyer::buy(Arc::clone(&self.scene), number, visit, arrived));
             crowd.peak = crowd.peak.max(crowd.buyers.len());
         }
         let deadline = Instant::now() + self.hold + GRACE;
@@ -88,7 +100,9 @@ impl<D: Driver> Storm<D> {
         let measured = self.scene.tally.take();
         let trouble = self.scene.driver.trouble();
         Run {
-            elapsed: measured.last_final.map_or(Duration::ZERO, |last| last.saturating_duration_since(began)),
+            elapsed: measured
+                .last_final
+                .map_or(Duration::ZERO, |last| last.saturating_duration_since(began)),
             measured,
             interrupted: *stop.borrow(),
             arrival_lag_max: crowd.lag_max,

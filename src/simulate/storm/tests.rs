@@ -27,8 +27,19 @@ struct Stock {
 impl Shop {
     fn new(units: i64, declines: u64, payment: Duration) -> (Self, Arc<Board>) {
         let board = Arc::new(Board::new(vec![Sku::synthetic(1)]));
-        let state = Mutex::new(Stock { available: units, blocked: 0, version: 0, orders: 0 });
-        let shop = Self { state, board: Arc::clone(&board), payment, declines, trouble: Trouble::default() };
+        let state = Mutex::new(Stock {
+            available: units,
+            blocked: 0,
+            version: 0,
+            orders: 0,
+        });
+        let shop = Self {
+            state,
+            board: Arc::clone(&board),
+            payment,
+            declines,
+            trouble: Trouble::default(),
+        };
         (shop, board)
     }
 
@@ -58,7 +69,12 @@ impl Driver for Shop {
             if stock.available < units {
                 let held = stock.available + stock.blocked >= units;
                 let reason = if held { Reason::Held } else { Reason::SoldOut };
-                return Asked::Refused { order_id, reason, sku: None, retry_after: None };
+                return Asked::Refused {
+                    order_id,
+                    reason,
+                    sku: None,
+                    retry_after: None,
+                };
             }
             order_id
         };
@@ -68,7 +84,10 @@ impl Driver for Shop {
 
     async fn place(&self, id: OrderId, _: &mut Rng) -> Said {
         tokio::time::sleep(self.payment).await;
-        let mut draw = Rng::stream(1, u64::from_be_bytes(id.as_bytes()[..8].try_into().unwrap()));
+        let mut draw = Rng::stream(
+            1,
+            u64::from_be_bytes(id.as_bytes()[..8].try_into().unwrap()),
+        );
         if draw.between(1, 100) <= self.declines {
             self.change(1, -1);
             return Said::Failed(Reason::Declined);
@@ -85,15 +104,23 @@ impl Driver for Shop {
 fn plan(users: u64, come_back: u32, ramp: Duration) -> Arc<Plan> {
     let one = Span::new(1, 1).unwrap();
     let items: Arc<[Sku]> = [Sku::synthetic(1)].into();
-    let drawn =
-        Drawn { users, items, popularity: Popularity::zipf(1, 1.0), lines: one, quantity: one, ramp };
+    let drawn = Drawn {
+        users,
+        items,
+        popularity: Popularity::zipf(1, 1.0),
+        lines: one,
+        quantity: one,
+        ramp,
+    };
     Arc::new(Plan::drawn(7, come_back, drawn))
 }
 
 async fn run(users: u64, come_back: u32, shop: (Shop, Arc<Board>)) -> Run {
     let (_stop, stop) = watch::channel(false);
     let plan = plan(users, come_back, Duration::ZERO);
-    Storm::new(plan, shop.0, Some(shop.1), Duration::from_secs(5)).run(stop).await
+    Storm::new(plan, shop.0, Some(shop.1), Duration::from_secs(5))
+        .run(stop)
+        .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,18 +128,27 @@ async fn a_hundred_units_are_all_sold_although_a_third_of_the_payments_is_declin
     let run = run(10_000, 3, Shop::new(100, 35, Duration::from_millis(200))).await;
     let counts = &run.measured.counts;
     assert_eq!(counts.placed, 100);
-    assert_eq!((counts.arrived, counts.finished, counts.open), (10_000, 10_000, 0));
+    assert_eq!(
+        (counts.arrived, counts.finished, counts.open),
+        (10_000, 10_000, 0)
+    );
     assert!(counts.failed[slot(Reason::Declined)] > 20, "{counts:?}");
     assert_eq!(counts.accepted, counts.placed + counts.failed_all());
     let left = counts.refused_all() + counts.placed + counts.failed[slot(Reason::Declined)];
-    assert_eq!(left, 10_000, "everyone was sold something, was declined, or was refused");
+    assert_eq!(
+        left, 10_000,
+        "everyone was sold something, was declined, or was refused"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn buyers_who_never_come_back_leave_at_the_first_refusal() {
     let run = run(500, 0, Shop::new(100, 0, Duration::from_millis(200))).await;
     let counts = run.measured.counts;
-    assert_eq!((counts.placed, counts.gave_up_held, counts.returned), (100, 400, 0));
+    assert_eq!(
+        (counts.placed, counts.gave_up_held, counts.returned),
+        (100, 400, 0)
+    );
     assert_eq!(counts.refused[slot(Reason::Held)], 400);
     assert_eq!(counts.attempts, 500);
 }
@@ -123,7 +159,11 @@ async fn more_buyers_than_fit_arrive_when_others_have_left() {
     let run = run(users, 0, Shop::new(i64::MAX, 0, Duration::from_millis(300))).await;
     assert_eq!(run.measured.counts.placed, users);
     assert_eq!(run.in_flight_max, IN_FLIGHT_MAX);
-    assert!(run.arrival_lag_max >= Duration::from_millis(300), "{:?}", run.arrival_lag_max);
+    assert!(
+        run.arrival_lag_max >= Duration::from_millis(300),
+        "{:?}",
+        run.arrival_lag_max
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,8 +171,15 @@ async fn an_order_that_never_ends_is_given_up_after_the_hold_and_the_grace() {
     let started = Instant::now();
     let run = run(10, 0, Shop::new(10, 0, Duration::from_secs(86_400))).await;
     assert_eq!(started.elapsed(), Duration::from_secs(5) + GRACE);
-    assert_eq!((run.measured.counts.open, run.measured.counts.accepted), (10, 10));
-    assert_eq!(run.measured.told.len(), 10, "what was accepted stays on record");
+    assert_eq!(
+        (run.measured.counts.open, run.measured.counts.accepted),
+        (10, 10)
+    );
+    assert_eq!(
+        run.measured.told.len(),
+        10,
+        "what was accepted stays on record"
+    );
     assert!(!run.interrupted);
 }
 
@@ -140,7 +187,12 @@ async fn an_order_that_never_ends_is_given_up_after_the_hold_and_the_grace() {
 async fn an_interruption_stops_arrivals_and_keeps_what_is_known() {
     let (stop, stopped) = watch::channel(false);
     let (shop, board) = Shop::new(1_000, 0, Duration::from_millis(10));
-    let storm = Storm::new(plan(1_000, 0, Duration::from_secs(100)), shop, Some(board), GRACE);
+    let storm = Storm::new(
+        plan(1_000, 0, Duration::from_secs(100)),
+        shop,
+        Some(board),
+        GRACE,
+    );
     let interrupt = async {
         tokio::time::sleep(Duration::from_secs(10)).await;
         stop.send(true).unwrap();
