@@ -7,7 +7,54 @@ use super::Place;
 #[test]
 fn the_help_names_every_command_and_exit_code() {
     let help = Place::new().ok(&["--help"]);
-    insta::assert_snapshot!(help, @"");
+    insta::assert_snapshot!(help, @r#"
+    Takes orders in a rush and never sells what is not there.
+
+    Usage: oms [OPTIONS] <COMMAND>
+
+    Commands:
+      seed          Fill the catalogue
+      worker        Decide queued carts until Ctrl-C
+      serve         Serve the HTTP API
+      simulate      Let a storm of buyers loose, then audit
+      order         Look at orders, make them, place them, cancel them
+      inventory     Look at stock and correct it
+      dead-letters  Look at messages nobody could process, and deal with them
+      audit         Check every invariant; exit code 3 when one is broken
+      statuses      Look after the status store
+      migrate       Bring the schemas of all stores up to date
+      doctor        Check that everything is in working order
+      config        Show the effective configuration and where each value comes from
+      completions   Print a completion script for a shell
+      man           Write manual pages
+      help          Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Global options:
+          --data-dir <DIR>             Where the embedded stores are [default: ./oms-data]
+          --config <FILE>              The configuration file [default: oms.toml, if there is one]
+          --inventory-url <URL>        Where stock and orders are [default: sqlite:DIR/oms.db]
+          --queue-url <URL>            Where accepted carts queue [default: sqlite:DIR/oms.db]
+          --status-url <URL>           Where statuses are [default: sqlite:DIR/oms.db]
+          --payment-url <URL>          The payment gateway [default: simulated:]
+          --json                       Print data as JSON; lists as one object per line
+          --color <auto|always|never>  When to use colours [default: auto]
+      -q, --quiet                      Only data and errors
+      -v, --verbose...                 Log more; repeat for more
+
+    Examples:
+      oms simulate --users 10000          a storm of buyers, then the audit
+      oms seed --items 1000               a synthetic catalogue
+      oms serve                           the HTTP API with a worker in it
+      oms order create --line SKU-00001=2 --place
+      oms order why <id>                  what happened to an order, and why
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an invariant is broken, 4 a threshold missed,
+    5 slower than the baseline, 6 the run is invalid, 130 or 143 interrupted.
+    "#);
 }
 
 #[test]
