@@ -1,34 +1,25 @@
 //! PLACEHOLDERS of the adapters until they are merged.
-#![allow(missing_docs, clippy::todo, clippy::unused_async, dead_code)]
+#![allow(
+    missing_docs,
+    clippy::wildcard_imports,
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    clippy::todo,
+    clippy::unused_async,
+    dead_code
+)]
 use crate::domain::*;
 use crate::inventory::*;
 use crate::payments::*;
 use crate::ports::{Clock, Error};
-use crate::queue::*;
 use crate::sqlite::Store;
-use crate::statuses::*;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 #[derive(Debug)]
 pub struct SqliteInventory<C>(Arc<Store>, C);
 impl<C: Clock> SqliteInventory<C> {
-    pub fn open(store: Arc<Store>, clock: C) -> Result<Self, Error> {
-        Ok(Self(store, clock))
-    }
-}
-#[derive(Debug)]
-pub struct SqliteQueue<C>(Arc<Store>, C);
-impl<C: Clock> SqliteQueue<C> {
-    pub fn open(store: Arc<Store>, clock: C) -> Result<Self, Error> {
-        Ok(Self(store, clock))
-    }
-}
-#[derive(Debug)]
-pub struct SqliteStatuses<C>(Arc<Store>, C);
-impl<C: Clock> SqliteStatuses<C> {
     pub fn open(store: Arc<Store>, clock: C) -> Result<Self, Error> {
         Ok(Self(store, clock))
     }
@@ -47,8 +38,6 @@ impl Profile {
         Ok(Self)
     }
 }
-#[derive(Debug)]
-pub struct PendingConsumer;
 impl<C: Clock> Inventory for SqliteInventory<C> {
     async fn reserve(&self, _: ReserveBatch) -> Result<Reservation, Error> {
         todo!()
@@ -114,61 +103,6 @@ impl<C: Clock> DeadLetterIndex for SqliteInventory<C> {
         todo!()
     }
 }
-impl<C: Clock> Queue for SqliteQueue<C> {
-    type Consumer = PendingConsumer;
-    async fn publish(&self, _: Vec<Message>) -> Result<Vec<Position>, Error> {
-        todo!()
-    }
-    async fn subscribe(&self) -> Result<PendingConsumer, Error> {
-        todo!()
-    }
-    async fn dead_letter(&self, _: Vec<DeadLetter>) -> Result<(), Error> {
-        todo!()
-    }
-    async fn end(&self) -> Result<Mark, Error> {
-        todo!()
-    }
-    async fn consumed(&self, _: &Mark) -> Result<bool, Error> {
-        todo!()
-    }
-    async fn backlog(&self) -> Result<u64, Error> {
-        todo!()
-    }
-    fn topic(&self) -> &str {
-        todo!()
-    }
-}
-impl Consumer for PendingConsumer {
-    async fn poll(&mut self, _: usize, _: Duration) -> Result<Vec<Delivery>, Error> {
-        todo!()
-    }
-    async fn commit(&mut self, _: Vec<Position>) -> Result<(), Error> {
-        todo!()
-    }
-    async fn close(self) -> () {
-        todo!()
-    }
-}
-impl<C: Clock> Statuses for SqliteStatuses<C> {
-    async fn get(&self, _: Vec<OrderId>) -> Result<Vec<Option<StatusEntry>>, Error> {
-        todo!()
-    }
-    async fn transition(&self, _: Vec<Transition>) -> Result<Vec<Transitioned>, Error> {
-        todo!()
-    }
-    async fn wait(&self, _: OrderId, _: u8, _: Instant) -> Result<Option<StatusEntry>, Error> {
-        todo!()
-    }
-    async fn history(&self, _: OrderId) -> Result<Vec<StatusChange>, Error> {
-        todo!()
-    }
-    async fn cached_stock(&self, _: Vec<Sku>) -> Result<Vec<Option<CachedStock>>, Error> {
-        todo!()
-    }
-    async fn cache_stock(&self, _: Vec<StockLevel>) -> Result<(), Error> {
-        todo!()
-    }
-}
 impl<C: Clock> Payments for Simulated<C> {
     async fn charge(&self, _: Charge) -> Result<Verdict, Error> {
         todo!()
@@ -191,5 +125,51 @@ impl<C: Clock> Payments for Simulated<C> {
         _: usize,
     ) -> Result<Option<Vec<LedgerEntry>>, Error> {
         todo!()
+    }
+}
+
+pub mod catalogue {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use crate::inventory::NewItem;
+
+    pub fn synthetic(items: u32, stock: i64, seed: u64) -> Vec<NewItem> {
+        let _ = (items, stock, seed);
+        todo!()
+    }
+    pub fn check_stock(units: i64) -> Result<i64, String> {
+        if units < 0 {
+            Err("the stock is negative: 0 or more units are needed".to_owned())
+        } else {
+            Ok(units)
+        }
+    }
+    pub fn read(path: &Path) -> Result<File, std::io::Error> {
+        std::fs::read(path).map(|_| todo!())
+    }
+    pub enum File {
+        Own(Vec<NewItem>),
+        OnlineRetail(Trace),
+    }
+    #[derive(Debug)]
+    pub struct Trace {
+        pub rows: u64,
+        pub order_lines: u64,
+        pub merged: u64,
+        pub skipped: BTreeMap<SkipReason, u64>,
+        pub invoices: Vec<()>,
+    }
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+    pub struct SkipReason;
+    impl SkipReason {
+        pub const fn as_str(self) -> &'static str {
+            "pending"
+        }
+    }
+    impl Trace {
+        pub fn items(&self, _stock: i64) -> Vec<NewItem> {
+            todo!()
+        }
     }
 }

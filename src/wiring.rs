@@ -7,10 +7,12 @@ use std::sync::Arc;
 use crate::clock::SystemClock;
 use crate::config::{Config, PaymentUrl, Port, SqliteUrl, StoreUrl};
 use crate::flow::{Flow, Settings};
-use crate::pending::{Profile, Simulated, SqliteInventory, SqliteQueue, SqliteStatuses};
+use crate::pending::{Profile, Simulated, SqliteInventory};
 use crate::ports::{Backends, Error};
+use crate::queue::sqlite::SqliteQueue;
 use crate::rng::{OrderIds, Rng};
 use crate::sqlite::{Options, Scope, Store};
+use crate::statuses::sqlite::SqliteStatuses;
 
 /// The backends that the program runs on.
 pub type OmsPorts = Backends<

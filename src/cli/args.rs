@@ -71,8 +71,9 @@ pub struct Globals {
     #[arg(
         long,
         global = true,
-        value_name = "WHEN",
+        value_name = "auto|always|never",
         value_enum,
+        hide_possible_values = true,
         default_value = "auto"
     )]
     pub color: ColorChoice,
@@ -164,7 +165,7 @@ impl Command {
             Self::Statuses(verb) => verb.run(context).await,
             Self::Migrate(args) => migrate::run(args, context).await,
             Self::Doctor(args) => doctor::run(args, context).await,
-            Self::Config(args) => config::run(args, context).await,
+            Self::Config(args) => config::run(&args, context),
             Self::Completions(args) => completions::run(&args, &context.out),
             Self::Man(args) => man::run(&args, &context.out),
         }

@@ -22,7 +22,7 @@ pub struct Args {}
 ///
 /// # Errors
 /// When it cannot be written.
-pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+pub fn run(_args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let entries = context.config.entries();
     if context.out.is_json() {
         let object: Map<String, Value> = entries

@@ -31,7 +31,7 @@ pub struct Args {}
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Check {
+struct Looked {
     check: &'static str,
     ok: bool,
     detail: String,
@@ -62,8 +62,8 @@ pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     report(&checks, context)
 }
 
-fn good(check: &'static str, detail: impl Into<String>) -> Check {
-    Check {
+fn good(check: &'static str, detail: impl Into<String>) -> Looked {
+    Looked {
         check,
         ok: true,
         detail: detail.into(),
@@ -71,8 +71,8 @@ fn good(check: &'static str, detail: impl Into<String>) -> Check {
     }
 }
 
-fn bad(check: &'static str, error: &(dyn std::error::Error + 'static)) -> Check {
-    Check {
+fn bad(check: &'static str, error: &(dyn std::error::Error + 'static)) -> Looked {
+    Looked {
         check,
         ok: false,
         detail: super::run::chain(error),
@@ -99,26 +99,26 @@ fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
     }
 }
 
-fn data_dir(context: &Context) -> Check {
+fn data_dir(context: &Context) -> Looked {
     let folder = &context.config.data_dir;
     let shown = std::path::absolute(&**folder).unwrap_or_else(|_| folder.to_path_buf());
     let origin = &folder.origin;
     if folder.exists() && !folder.is_dir() {
-        return Check {
+        return Looked {
             check: "data directory",
             ok: false,
             detail: format!("{} is no folder ({origin})", shown.display()),
             advice: Some("choose another --data-dir"),
         };
     }
-    let missing = if folder.exists() { "" } else { "made now: " };
+    let missing = if folder.exists() { "" } else { "missing, and made when needed: " };
     good(
         "data directory",
         format!("{missing}{} ({origin})", shown.display()),
     )
 }
 
-async fn store(place: &Place) -> Check {
+async fn store(place: &Place) -> Looked {
     let name = place.ports.first().map_or("store", |port| port.as_str());
     let path = place.options.path.display();
     match place.examine().await {
@@ -151,7 +151,7 @@ fn describe(place: &Place, health: &Health) -> String {
 }
 
 /// What waits in stores that can be opened.
-async fn contents(ports: &OmsPorts, checks: &mut Vec<Check>) {
+async fn contents(ports: &OmsPorts, checks: &mut Vec<Looked>) {
     checks.push(match ports.inventory.store_id().await {
         Ok(id) => good("store id", id.to_string()),
         Err(error) => bad("store id", &error),
@@ -178,7 +178,7 @@ async fn contents(ports: &OmsPorts, checks: &mut Vec<Check>) {
     checks.push(clock(ports).await);
 }
 
-async fn dead_letters(ports: &OmsPorts) -> Check {
+async fn dead_letters(ports: &OmsPorts) -> Looked {
     let (mut after, mut pending) = (0, 0);
     loop {
         let rows = match ports.inventory.letters(after, PAGE).await {
@@ -192,7 +192,7 @@ async fn dead_letters(ports: &OmsPorts) -> Check {
         let is_pending = |state| state == DeadLetterState::Pending;
         pending += rows.iter().filter(|row| is_pending(row.state)).count();
     }
-    Check {
+    Looked {
         check: "dead letters",
         ok: pending == 0,
         detail: format!("{pending} pending"),
@@ -202,7 +202,7 @@ async fn dead_letters(ports: &OmsPorts) -> Check {
 }
 
 /// Whether the clock was ever set, and whether the database lives in the same time.
-async fn clock(ports: &OmsPorts) -> Check {
+async fn clock(ports: &OmsPorts) -> Looked {
     let now = ports.clock.now();
     let database = match ports.inventory.stock(Vec::new(), false).await {
         Ok(answer) => answer.now,
@@ -210,7 +210,7 @@ async fn clock(ports: &OmsPorts) -> Check {
     };
     let apart = database.since(now).max(now.since(database));
     let ok = now >= CLOCK_LEAST && apart.as_secs() < 5;
-    Check {
+    Looked {
         check: "clock",
         ok,
         detail: format!("{now}; the database's is {} ms away", apart.as_millis()),
@@ -218,7 +218,7 @@ async fn clock(ports: &OmsPorts) -> Check {
     }
 }
 
-fn report(checks: &[Check], context: &Context) -> anyhow::Result<ExitCode> {
+fn report(checks: &[Looked], context: &Context) -> anyhow::Result<ExitCode> {
     let out = &context.out;
     out.list(checks, |checks| {
         let mut table = Table::new(&["check", "state", "detail", "what to do"]);

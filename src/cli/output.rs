@@ -95,7 +95,6 @@ impl Output {
     ///
     /// # Errors
     /// [`ClosedPipe`], or what kept it from being written.
-    #[expect(clippy::unused_self, reason = "the one who writes to stdout")]
     pub fn line(&self, text: impl Display) -> anyhow::Result<()> {
         match writeln!(io::stdout().lock(), "{text}") {
             Ok(()) => Ok(()),
@@ -148,7 +147,6 @@ impl Output {
     }
 
     /// Warns on stderr.
-    #[expect(clippy::unused_self, reason = "the one who writes to stderr")]
     pub fn warn(&self, text: impl Display) {
         talk(format_args!("warning: {text}"));
     }

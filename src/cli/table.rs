@@ -29,6 +29,9 @@ impl Table {
     }
 
     /// Adds a row: one text per column.
+    ///
+    /// # Panics
+    /// When it has more or fewer cells than there are columns.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().map(|cell| printable(&cell)).collect();
         assert_eq!(cells.len(), self.header.len(), "one cell per column");

@@ -54,7 +54,7 @@ impl File {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             Error::Syntax {
                 path: path.clone(),
-                line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+                line: line_after(before),
                 message: "it is not valid UTF-8".to_owned(),
             }
         })?;
@@ -84,6 +84,10 @@ impl File {
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
+    line_after(&text.as_bytes()[..offset.min(text.len())])
+}
+
+/// The line, from 1, that begins or goes on after these bytes.
+fn line_after(before: &[u8]) -> usize {
+    before.split(|byte| *byte == b'\n').count()
 }

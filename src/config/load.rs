@@ -201,7 +201,7 @@ impl Config {
 
     /// Every setting as it may be shown, named as in `oms.toml`.
     pub fn entries(&self) -> Vec<Entry> {
-        fn entry<T>(name: &'static str, setting: &Sourced<T>, value: impl ToString) -> Entry {
+        fn entry<T>(name: &'static str, setting: &Sourced<T>, value: &impl ToString) -> Entry {
             Entry {
                 name,
                 value: value.to_string(),
@@ -209,19 +209,19 @@ impl Config {
             }
         }
         let duration =
-            |name, setting: &Sourced<Duration>| entry(name, setting, format_duration(**setting));
+            |name, setting: &Sourced<Duration>| entry(name, setting, &format_duration(**setting));
         vec![
-            entry("data-dir", &self.data_dir, self.data_dir.display()),
-            entry("inventory-url", &self.inventory, &*self.inventory),
-            entry("queue-url", &self.queue, &*self.queue),
-            entry("status-url", &self.statuses, &*self.statuses),
-            entry("payment-url", &self.payments, &*self.payments),
-            entry("listen", &self.listen, *self.listen),
+            entry("data-dir", &self.data_dir, &self.data_dir.display()),
+            entry("inventory-url", &self.inventory, &self.inventory.value),
+            entry("queue-url", &self.queue, &self.queue.value),
+            entry("status-url", &self.statuses, &self.statuses.value),
+            entry("payment-url", &self.payments, &self.payments.value),
+            entry("listen", &self.listen, &self.listen.value),
             duration("hold", &self.hold),
             duration("wait", &self.wait),
             duration("payment-timeout", &self.payment_timeout),
-            entry("backlog-max", &self.backlog_max, *self.backlog_max),
-            entry("batch-max", &self.batch_max, *self.batch_max),
+            entry("backlog-max", &self.backlog_max, &self.backlog_max.value),
+            entry("batch-max", &self.batch_max, &self.batch_max.value),
         ]
     }
 }

@@ -125,9 +125,8 @@ impl StoreUrl {
     /// # Errors
     /// [`UrlError`], which shows no password.
     pub fn parse(port: Port, text: &str, base: &Path) -> Result<Self, UrlError> {
-        let rest = match scheme(port, text)? {
-            ("sqlite", rest) => rest,
-            _ => return Err(unknown(port, text)),
+        let ("sqlite", rest) = scheme(port, text)? else {
+            return Err(unknown(port, text));
         };
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         // `sqlite://host/path` would silently be a path at the root.
@@ -165,9 +164,8 @@ impl PaymentUrl {
     /// # Errors
     /// [`UrlError`], which shows no password.
     pub fn parse(text: &str, base: &Path) -> Result<Self, UrlError> {
-        let rest = match scheme(Port::Payments, text)? {
-            ("simulated", rest) => rest,
-            _ => return Err(unknown(Port::Payments, text)),
+        let ("simulated", rest) = scheme(Port::Payments, text)? else {
+            return Err(unknown(Port::Payments, text));
         };
         let query = rest.strip_prefix('?').unwrap_or(rest);
         if query.len() == rest.len() && !rest.is_empty() {

@@ -61,7 +61,7 @@ struct Accepted {
 }
 
 #[derive(Serialize)]
-struct Refused<'a> {
+struct TurnedAway<'a> {
     order_id: OrderId,
     refused: Reason,
     sku: &'a Sku,
@@ -115,7 +115,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
 fn refused(refusal: &Refusal, context: &Context) -> anyhow::Result<ExitCode> {
     let retry_after = refusal.retry_after;
     if context.out.is_json() {
-        context.out.json(&Refused {
+        context.out.json(&TurnedAway {
             order_id: refusal.order_id,
             refused: refusal.reason,
             sku: &refusal.sku,

@@ -21,7 +21,13 @@ Examples:
   oms order list --limit 1000000 --json | jq -r .order_id")]
 pub struct Args {
     /// Only orders in this state
-    #[arg(long, value_enum, ignore_case = true)]
+    #[arg(
+        long,
+        value_enum,
+        ignore_case = true,
+        value_name = "block|placed|failed",
+        hide_possible_values = true
+    )]
     state: Option<State>,
     /// Only orders that failed for this reason, such as `sold_out`
     #[arg(long)]

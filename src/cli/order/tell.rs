@@ -30,24 +30,21 @@ pub(super) const fn explain(reason: Reason) -> &'static str {
 pub(super) fn story(story: &OrderStory) -> Vec<String> {
     let mut told = vec![];
     let view = &story.view;
-    match &view.order {
-        Some(order) => {
-            told.push(accepted(order));
-            told.push(decided(order, story));
-            if let Some(outcome) = blocked_or_refused(order) {
-                told.push(outcome);
-            }
+    if let Some(order) = &view.order {
+        told.push(accepted(order));
+        told.push(decided(order, story));
+        if let Some(outcome) = blocked_or_refused(order) {
+            told.push(outcome);
         }
-        None => {
-            let accepted = (story.history.iter())
-                .find(|change| change.status == Status::Init)
-                .map_or_else(String::new, |change| format!(" at {}", change.at));
-            told.push(format!("Order {} was accepted{accepted}.", view.order_id));
-            told.push(format!(
-                "It is {} and the database has not decided it: a worker does that (`oms worker`).",
-                view.status
-            ));
-        }
+    } else {
+        let accepted = (story.history.iter())
+            .find(|change| change.status == Status::Init)
+            .map_or_else(String::new, |change| format!(" at {}", change.at));
+        told.push(format!("Order {} was accepted{accepted}.", view.order_id));
+        told.push(format!(
+            "It is {} and the database has not decided it: a worker does that (`oms worker`).",
+            view.status
+        ));
     }
     told.extend(payments(story));
     if let Some(order) = &view.order {
