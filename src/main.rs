@@ -1,2 +1,7 @@
 //! The `oms` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    oms::cli::run()
+}

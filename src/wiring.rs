@@ -1,1 +1,195 @@
 //! From configuration to backends: the only file that names them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::SystemClock;
+use crate::config::{Config, PaymentUrl, Port, SqliteUrl, StoreUrl};
+use crate::flow::{Flow, Settings};
+use crate::pending::{Profile, Simulated, SqliteInventory, SqliteQueue, SqliteStatuses};
+use crate::ports::{Backends, Error};
+use crate::rng::{OrderIds, Rng};
+use crate::sqlite::{Options, Scope, Store};
+
+/// The backends that the program runs on.
+pub type OmsPorts = Backends<
+    SqliteInventory<SystemClock>,
+    SqliteQueue<SystemClock>,
+    SqliteStatuses<SystemClock>,
+    Simulated<SystemClock>,
+    SystemClock,
+>;
+
+/// Every port, in the order of the layout.
+const PORTS: [Port; 4] = [Port::Inventory, Port::Queue, Port::Statuses, Port::Payments];
+
+/// Opens the configured backends. Files that are missing are made, older schemas migrated; ports that name the same
+/// file share one store.
+///
+/// # Errors
+/// What kept one from being opened.
+pub fn open(config: &Config) -> Result<OmsPorts, Error> {
+    let stores = places(config)?
+        .into_iter()
+        .map(|place| Ok((place.open()?, place.ports)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let store = |port: Port| {
+        stores
+            .iter()
+            .find(|(_, ports)| ports.contains(&port))
+            .map(|(store, _)| Arc::clone(store))
+            .ok_or_else(|| Error::permanent(format!("find the store of {}", port.as_str())))
+    };
+    let PaymentUrl::Simulated(gateway) = &config.payments.value;
+    let profile = Profile::parse(&gateway.profile).map_err(|source| {
+        Error::permanent("simulate the payment gateway").because(std::io::Error::other(source))
+    })?;
+    Ok(Backends {
+        inventory: SqliteInventory::open(store(Port::Inventory)?, SystemClock)?,
+        queue: SqliteQueue::open(store(Port::Queue)?, SystemClock)?,
+        statuses: SqliteStatuses::open(store(Port::Statuses)?, SystemClock)?,
+        payments: Simulated::open(store(Port::Payments)?, profile, SystemClock)?,
+        clock: SystemClock,
+    })
+}
+
+/// Starts the flow on its ports, on the current tokio runtime.
+pub fn start(ports: OmsPorts, settings: Settings) -> Flow<OmsPorts> {
+    Flow::start(ports, settings, OrderIds::new(Rng::from_system()))
+}
+
+/// A file and the ports that live in it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Whose data is in it.
+    pub ports: Vec<Port>,
+    /// The file.
+    pub options: Options,
+}
+
+/// What a store says of itself.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// Schema versions, by port.
+    pub versions: Vec<(String, u32)>,
+    /// Its size in bytes, and the most it may have.
+    pub bytes: i64,
+    /// The most bytes it may have.
+    pub bytes_max: i64,
+}
+
+/// Which files the configuration names, each once; makes the folders they are in.
+///
+/// # Errors
+/// When a folder cannot be made, or when two URLs disagree about one file.
+pub fn places(config: &Config) -> Result<Vec<Place>, Error> {
+    let mut places: Vec<Place> = Vec::new();
+    for port in PORTS {
+        let (path, max_page_count) = file_of(config, port);
+        let path = canonical(&path)?;
+        let Some(place) = places.iter_mut().find(|place| place.options.path == path) else {
+            places.push(Place {
+                ports: vec![port],
+                options: Options {
+                    path,
+                    max_page_count,
+                },
+            });
+            continue;
+        };
+        let known = &mut place.options.max_page_count;
+        match (*known, max_page_count) {
+            (Some(one), Some(other)) if one != other => {
+                let detail = format!("max_page_count is {one} in one URL and {other} in another");
+                return Err(Error::permanent(format!("open {}", path.display()))
+                    .because(std::io::Error::other(detail)));
+            }
+            _ => *known = known.or(max_page_count),
+        }
+        place.ports.push(port);
+    }
+    Ok(places)
+}
+
+impl Place {
+    /// Opens the file, made and migrated if need be.
+    ///
+    /// # Errors
+    /// What kept it from being opened.
+    pub fn open(&self) -> Result<Arc<Store>, Error> {
+        let scopes: Vec<Scope> = self.ports.iter().map(|port| scope(*port)).collect();
+        Store::open(self.options.clone(), &scopes).map(Arc::new)
+    }
+
+    /// Opens the file, reads what it says of itself, and tries to write, without leaving a trace.
+    ///
+    /// # Errors
+    /// What kept it from being opened, read or written.
+    pub async fn examine(&self) -> Result<Health, Error> {
+        let store = self.open()?;
+        let health = store.read("read the state of the store", |connection| {
+            let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
+            let page: i64 = pragma("page_size")?;
+            let versions = connection
+                .prepare("SELECT scope, version FROM oms_schema ORDER BY scope")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            let max_pages: i64 = pragma("max_page_count")?;
+            Ok(Health {
+                versions,
+                bytes: page * pragma("page_count")?,
+                bytes_max: page.saturating_mul(max_pages),
+            })
+        })?;
+        // The table needs pages of its own, so that a full disk shows; dropping it gives them back.
+        store
+            .write("write to the store", |connection| {
+                connection.execute_batch("CREATE TABLE oms_doctor (x); DROP TABLE oms_doctor;")
+            })
+            .await?;
+        Ok(health)
+    }
+}
+
+fn scope(port: Port) -> Scope {
+    match port {
+        Port::Inventory => Scope::Inventory,
+        Port::Queue => Scope::Queue,
+        Port::Statuses => Scope::Statuses,
+        Port::Payments => Scope::Payments,
+    }
+}
+
+fn file_of(config: &Config, port: Port) -> (PathBuf, Option<u32>) {
+    let url = match port {
+        Port::Inventory => &config.inventory,
+        Port::Queue => &config.queue,
+        Port::Statuses => &config.statuses,
+        Port::Payments => return (config.ledger(), None),
+    };
+    let StoreUrl::Sqlite(SqliteUrl {
+        path,
+        max_page_count,
+    }) = &url.value;
+    (path.clone(), *max_page_count)
+}
+
+/// The one name of a file, whatever it is called, so that two names of it are one store.
+fn canonical(path: &Path) -> Result<PathBuf, Error> {
+    if let Ok(canonical) = fs::canonicalize(path) {
+        return Ok(canonical);
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let failed = |source| {
+        Error::unavailable(format!("make the folder {}", folder.display())).because(source)
+    };
+    fs::create_dir_all(folder).map_err(failed)?;
+    let folder = fs::canonicalize(folder).map_err(failed)?;
+    Ok(path
+        .file_name()
+        .map_or(folder.clone(), |name| folder.join(name)))
+}

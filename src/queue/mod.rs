@@ -1,5 +1,7 @@
 //! The log of accepted carts that are not decided yet. At-least-once; the order id makes redelivery harmless.
 
+pub mod sqlite;
+
 use std::future::Future;
 use std::time::Duration;
 

@@ -6,7 +6,10 @@
 
 mod error;
 mod migrations;
+#[cfg(test)]
+pub(crate) mod testing;
 mod turnstile;
+mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +20,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use error::port_error;
 pub use migrations::Scope;
+pub use watch::ChangeWatch;
 
 use crate::ports::Error;
 use writer::Writer;

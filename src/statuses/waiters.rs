@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::StatusEntry;
-use crate::domain::OrderId;
+use crate::domain::{OrderId, Status};
 
 /// How many shards the registry has; a power of two.
 const SHARDS: usize = 64;
@@ -92,6 +92,15 @@ impl Waiters {
         }
     }
 
+    /// Whether somebody waits for this, so that it is worth reading.
+    pub fn wants(&self, id: OrderId, status: Status) -> bool {
+        let shard = self.shard(&id).lock();
+        shard
+            .waiting
+            .get(&id)
+            .is_some_and(|waiting| waiting.iter().any(|one| status.rank() > one.above))
+    }
+
     /// The orders somebody waits for, at most `max`: what a poll has to read.
     pub fn waited_for(&self, max: usize) -> Vec<OrderId> {
         let mut ids = Vec::new();
@@ -141,7 +150,7 @@ impl Drop for Waiter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Status, Timestamp};
+    use crate::domain::Timestamp;
 
     fn entry(status: Status) -> StatusEntry {
         StatusEntry {

@@ -1,0 +1,83 @@
+//! `oms dead-letters replay`: publishes messages again.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::view::{PAGE, pending};
+use crate::cli::{Context, exit};
+use crate::inventory::{DeadLetterIndex, DeadLetterRow, DeadLetterState};
+use crate::queue::{Message, Queue};
+use crate::wiring::OmsPorts;
+
+/// Arguments of `oms dead-letters replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Repair the cause first. An order that was written off as failed stays failed: its message is then
+acknowledged without effect.
+
+Examples:
+  oms dead-letters replay 3 4
+  oms dead-letters replay --all")]
+pub struct Args {
+    /// Their numbers in the list
+    #[arg(
+        value_name = "N",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    ids: Vec<u64>,
+    /// All that are pending
+    #[arg(long)]
+    all: bool,
+}
+
+/// Publishes the messages again, then marks them.
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let ports = context.open()?;
+    let index = &ports.inventory;
+    let mut replayed = 0;
+    if args.all {
+        let mut after = 0;
+        loop {
+            let rows = index.letters(after, PAGE).await?;
+            let Some(last) = rows.last() else {
+                break;
+            };
+            after = last.id;
+            let rows = rows
+                .into_iter()
+                .filter(|row| row.state == DeadLetterState::Pending)
+                .collect();
+            replayed += replay(&ports, rows).await?;
+        }
+    } else {
+        let rows = pending(index, &args.ids).await?;
+        replayed += replay(&ports, rows).await?;
+    }
+    if context.out.is_json() {
+        context.out.json(&json!({"replayed": replayed}))?;
+    } else {
+        context
+            .out
+            .line(format_args!("{replayed} messages are published again"))?;
+    }
+    Ok(exit::DONE)
+}
+
+/// Publishes first: a crash in between replays twice, which the order id makes harmless.
+async fn replay(ports: &OmsPorts, rows: Vec<DeadLetterRow>) -> anyhow::Result<u64> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let ids = rows.iter().map(|row| row.id).collect();
+    let messages = rows
+        .into_iter()
+        .map(|row| Message {
+            key: row.key,
+            payload: row.payload,
+        })
+        .collect();
+    ports.queue.publish(messages).await?;
+    Ok(ports.inventory.mark(ids, DeadLetterState::Replayed).await?)
+}

@@ -1,0 +1,241 @@
+//! `oms doctor`: is everything in working order, and if not, what to do.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{Colour, Context, Table, exit};
+use crate::config::Port;
+use crate::domain::Timestamp;
+use crate::inventory::{Administration, Auditing, DeadLetterIndex, DeadLetterState, Inventory};
+use crate::ports::Clock;
+use crate::queue::Queue;
+use crate::wiring::{self, Health, OmsPorts, Place};
+
+/// Midnight of 2024-01-01, UTC: a clock that shows less was never set.
+const CLOCK_LEAST: Timestamp = Timestamp::from_millis(1_704_067_200_000);
+
+/// How many dead letters one read asks for.
+const PAGE: usize = 1_000;
+
+/// Arguments of `oms doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Opens each store as every command does, tries to write to it, and reads how much waits in it.
+Exit code 1 when something is wrong.
+
+Examples:
+  oms doctor
+  oms doctor --json | jq 'select(.ok | not)'")]
+pub struct Args {}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    ok: bool,
+    detail: String,
+    /// What to do about it.
+    advice: Option<&'static str>,
+}
+
+/// Looks at everything, prints it, and exits with 1 if something is wrong.
+///
+/// # Errors
+/// When the findings cannot be written.
+pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let mut checks = vec![data_dir(context)];
+    match wiring::places(&context.config) {
+        Err(error) => checks.push(bad("stores", &error)),
+        Ok(places) => {
+            for place in &places {
+                checks.push(store(place).await);
+            }
+        }
+    }
+    if checks.iter().all(|check| check.ok) {
+        match context.open() {
+            Err(error) => checks.push(bad("stores", error.as_ref())),
+            Ok(ports) => contents(&ports, &mut checks).await,
+        }
+    }
+    report(&checks, context)
+}
+
+fn good(check: &'static str, detail: impl Into<String>) -> Check {
+    Check {
+        check,
+        ok: true,
+        detail: detail.into(),
+        advice: None,
+    }
+}
+
+fn bad(check: &'static str, error: &(dyn std::error::Error + 'static)) -> Check {
+    Check {
+        check,
+        ok: false,
+        detail: super::run::chain(error),
+        advice: Some(advice(error)),
+    }
+}
+
+/// What helps against an error of a store.
+fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    let text = super::run::chain(error).to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["newer oms"]) {
+        "use the newer program that wrote it, or another --data-dir"
+    } else if says(&["another program", "not a database"]) {
+        "choose another --data-dir or URL"
+    } else if says(&["readonly", "read-only", "permission"]) {
+        "make file and folder writable for this user"
+    } else if says(&["full", "no space"]) {
+        "free disk space, or raise max_page_count in the URL"
+    } else if says(&["lock", "busy"]) {
+        "find the process that holds it; a stopped one must be resumed or killed"
+    } else {
+        "see the cause above, then try again"
+    }
+}
+
+fn data_dir(context: &Context) -> Check {
+    let folder = &context.config.data_dir;
+    let shown = std::path::absolute(&**folder).unwrap_or_else(|_| folder.to_path_buf());
+    let origin = &folder.origin;
+    if folder.exists() && !folder.is_dir() {
+        return Check {
+            check: "data directory",
+            ok: false,
+            detail: format!("{} is no folder ({origin})", shown.display()),
+            advice: Some("choose another --data-dir"),
+        };
+    }
+    let missing = if folder.exists() { "" } else { "made now: " };
+    good(
+        "data directory",
+        format!("{missing}{} ({origin})", shown.display()),
+    )
+}
+
+async fn store(place: &Place) -> Check {
+    let name = place.ports.first().map_or("store", |port| port.as_str());
+    let path = place.options.path.display();
+    match place.examine().await {
+        Err(error) => {
+            let mut check = bad(name, &error);
+            check.detail = format!("{path}: {}", check.detail);
+            check
+        }
+        Ok(health) => good(name, format!("{path}: {}", describe(place, &health))),
+    }
+}
+
+fn describe(place: &Place, health: &Health) -> String {
+    let ports: Vec<&str> = place.ports.iter().copied().map(Port::as_str).collect();
+    let versions: Vec<String> = health
+        .versions
+        .iter()
+        .map(|(schema, version)| format!("{schema} v{version}"))
+        .collect();
+    let bound = match place.options.max_page_count {
+        Some(_) => format!(" of {} at most", health.bytes_max),
+        None => String::new(),
+    };
+    format!(
+        "holds {}; schemas {}; writable; {} bytes{bound}",
+        ports.join(", "),
+        versions.join(", "),
+        health.bytes
+    )
+}
+
+/// What waits in stores that can be opened.
+async fn contents(ports: &OmsPorts, checks: &mut Vec<Check>) {
+    checks.push(match ports.inventory.store_id().await {
+        Ok(id) => good("store id", id.to_string()),
+        Err(error) => bad("store id", &error),
+    });
+    checks.push(match ports.inventory.items(None, 1).await {
+        Ok(items) if items.is_empty() => {
+            let mut check = good("catalogue", "empty");
+            check.advice = Some("`oms seed --items` makes one");
+            check
+        }
+        Ok(_) => good("catalogue", "has items"),
+        Err(error) => bad("catalogue", &error),
+    });
+    checks.push(match ports.queue.backlog().await {
+        Ok(0) => good("backlog", "0 carts wait undecided"),
+        Ok(backlog) => {
+            let mut check = good("backlog", format!("{backlog} carts wait undecided"));
+            check.advice = Some("`oms worker` decides them");
+            check
+        }
+        Err(error) => bad("backlog", &error),
+    });
+    checks.push(dead_letters(ports).await);
+    checks.push(clock(ports).await);
+}
+
+async fn dead_letters(ports: &OmsPorts) -> Check {
+    let (mut after, mut pending) = (0, 0);
+    loop {
+        let rows = match ports.inventory.letters(after, PAGE).await {
+            Ok(rows) => rows,
+            Err(error) => return bad("dead letters", &error),
+        };
+        let Some(last) = rows.last() else {
+            break;
+        };
+        after = last.id;
+        let is_pending = |state| state == DeadLetterState::Pending;
+        pending += rows.iter().filter(|row| is_pending(row.state)).count();
+    }
+    Check {
+        check: "dead letters",
+        ok: pending == 0,
+        detail: format!("{pending} pending"),
+        advice: (pending > 0)
+            .then_some("`oms dead-letters list --pending` shows them; replay or drop them"),
+    }
+}
+
+/// Whether the clock was ever set, and whether the database lives in the same time.
+async fn clock(ports: &OmsPorts) -> Check {
+    let now = ports.clock.now();
+    let database = match ports.inventory.stock(Vec::new(), false).await {
+        Ok(answer) => answer.now,
+        Err(error) => return bad("clock", &error),
+    };
+    let apart = database.since(now).max(now.since(database));
+    let ok = now >= CLOCK_LEAST && apart.as_secs() < 5;
+    Check {
+        check: "clock",
+        ok,
+        detail: format!("{now}; the database's is {} ms away", apart.as_millis()),
+        advice: (!ok).then_some("set the clock, and keep it set (NTP)"),
+    }
+}
+
+fn report(checks: &[Check], context: &Context) -> anyhow::Result<ExitCode> {
+    let out = &context.out;
+    out.list(checks, |checks| {
+        let mut table = Table::new(&["check", "state", "detail", "what to do"]);
+        for check in checks {
+            table.row([
+                check.check.to_owned(),
+                if check.ok { "ok" } else { "wrong" }.to_owned(),
+                check.detail.clone(),
+                check.advice.unwrap_or_default().to_owned(),
+            ]);
+        }
+        table
+    })?;
+    let wrong = checks.iter().filter(|check| !check.ok).count();
+    if wrong == 0 {
+        out.note(out.paint(Colour::Green, "everything is in working order"));
+        return Ok(exit::DONE);
+    }
+    anyhow::bail!("{wrong} of {} checks found something wrong", checks.len())
+}

@@ -1,0 +1,112 @@
+//! `oms inventory adjust`: a recorded correction of stock.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::show::unknown;
+use crate::cli::{Context, Usage, exit};
+use crate::domain::Sku;
+use crate::inventory::{Adjusted, Adjustment, Administration, StockLevel};
+use crate::statuses::Statuses;
+
+/// Arguments of `oms inventory adjust`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The correction is recorded, also below what is blocked: orders settled on it then fail, and are
+refunded. The same --id makes a retry harmless.
+
+Examples:
+  oms inventory adjust SKU-00001 --by -5 --reason recount
+  oms inventory adjust SKU-00001 --by 100 --reason delivery --id 6f1c8f0e-6d0b-4a6f-9d3c-2d1f3c9f7a11")]
+pub struct Args {
+    /// The item
+    sku: Sku,
+    /// By how many units, up or down
+    #[arg(long, value_name = "UNITS", allow_hyphen_values = true)]
+    by: i64,
+    /// Why, in words
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The correction's id, a UUID; made if left out
+    #[arg(long, value_name = "ID")]
+    id: Option<Uuid>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: Uuid,
+    by: i64,
+    repeated: bool,
+    #[serde(flatten)]
+    level: StockLevel,
+}
+
+/// Corrects the stock.
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let reason = args.reason.trim().to_owned();
+    if args.by == 0 {
+        return Err(Usage::new("--by 0 corrects nothing; say by how many units").into());
+    }
+    if reason.is_empty() {
+        return Err(Usage::new("--reason is empty; say why the stock is corrected").into());
+    }
+    let id = args.id.unwrap_or_else(Uuid::new_v4);
+    let ports = context.open()?;
+    let adjustment = Adjustment {
+        id,
+        sku: args.sku.clone(),
+        by: args.by,
+        reason,
+    };
+    let adjusted = ports.inventory.adjust(vec![adjustment]).await?;
+    let (level, repeated) = match adjusted.into_iter().next() {
+        Some(Adjusted::Applied(level)) => (level, false),
+        Some(Adjusted::Repeated(level)) => (level, true),
+        Some(Adjusted::IdConflict) => {
+            anyhow::bail!("id {id} was used for another correction; use a new one")
+        }
+        Some(Adjusted::OutOfRange) => anyhow::bail!(
+            "the stock of {} would leave the range of ±10¹² units; nothing was changed",
+            args.sku
+        ),
+        Some(Adjusted::UnknownSku) | None => return Err(unknown(&args.sku)),
+    };
+    // The database has it; the cache only makes others see it sooner.
+    if let Err(error) = ports.statuses.cache_stock(vec![level.clone()]).await {
+        tracing::warn!(%error, "the stock cache is behind");
+    }
+    report(
+        &Shown {
+            id,
+            by: args.by,
+            repeated,
+            level,
+        },
+        context,
+    )
+}
+
+fn report(shown: &Shown, context: &Context) -> anyhow::Result<ExitCode> {
+    if context.out.is_json() {
+        context.out.json(shown)?;
+        return Ok(exit::DONE);
+    }
+    let done = if shown.repeated {
+        "was corrected before under this id"
+    } else {
+        "is corrected"
+    };
+    context.out.line(format_args!(
+        "{} {done} by {:+}: {} available, {} blocked, {} sold",
+        shown.level.sku, shown.by, shown.level.available, shown.level.blocked, shown.level.sold
+    ))?;
+    if shown.level.available < 0 {
+        context.out.note(format_args!(
+            "more is blocked than there is: orders fail until {} units are back",
+            -shown.level.available
+        ));
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,24 @@
+//! What the program logs, on stderr.
+
+use tracing_subscriber::EnvFilter;
+
+use super::Globals;
+
+/// Starts logging: warnings, more with each `-v`, only errors with `-q`.
+pub(super) fn start(globals: &Globals) {
+    let filter = match (globals.quiet, globals.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn",
+        (_, 1) => "oms=info,warn",
+        (_, 2) => "oms=debug,info",
+        _ => "trace",
+    };
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+    if let Err(error) = started {
+        super::output::talk(format_args!("warning: cannot log: {error}"));
+    }
+}

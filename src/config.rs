@@ -1,1 +1,0 @@
-//! Flags, environment, file and defaults, validated once into one configuration.

@@ -1,0 +1,130 @@
+//! The statements on statuses. All run inside a transaction of the store.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, OptionalExtension, Row};
+
+use super::super::{StatusChange, StatusEntry, Transition, Transitioned};
+use crate::domain::{CartHash, OrderId, Reason, Status, Timestamp};
+
+/// Bytes per change in a history.
+const CHANGE_BYTES: usize = 9;
+
+/// The longest history, 64 changes; the oldest go first. An order goes through seven at most, unless something writes
+/// in circles.
+const HISTORY_BYTES_MAX: u32 = 64 * 9;
+
+/// What keeps a stored value from being read.
+fn unreadable(
+    column: usize,
+    problem: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Blob, problem.into())
+}
+
+fn status(column: usize, code: u8) -> Result<Status, Error> {
+    Status::from_code(code).ok_or_else(|| unreadable(column, format!("no status has code {code}")))
+}
+
+fn entry(row: &Row<'_>) -> Result<StatusEntry, Error> {
+    let reason = match row.get_ref(1)?.as_str_or_null()? {
+        Some(text) => Some(
+            text.parse::<Reason>()
+                .map_err(|error| unreadable(1, error))?,
+        ),
+        None => None,
+    };
+    Ok(StatusEntry {
+        status: status(0, row.get(0)?)?,
+        reason,
+        cart_hash: row.get::<_, Option<[u8; 16]>>(2)?.map(CartHash::from_bytes),
+        at: Timestamp::from_millis(row.get(3)?),
+    })
+}
+
+/// The present status, `None` if missing or expired.
+pub(super) fn get(
+    connection: &Connection,
+    id: OrderId,
+    now: Timestamp,
+) -> Result<Option<StatusEntry>, Error> {
+    connection
+        .prepare_cached(
+            "SELECT status, reason, cart_hash, at FROM statuses WHERE order_id = ?1 AND expires_at > ?2",
+        )?
+        .query_row((id.as_bytes(), now.millis()), entry)
+        .optional()
+}
+
+/// The statuses an order went through.
+pub(super) fn history(
+    connection: &Connection,
+    id: OrderId,
+    now: Timestamp,
+) -> Result<Vec<StatusChange>, Error> {
+    let packed: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT history FROM statuses WHERE order_id = ?1 AND expires_at > ?2")?
+        .query_row((id.as_bytes(), now.millis()), |row| row.get(0))
+        .optional()?;
+    let packed = packed.unwrap_or_default();
+    let (changes, rest) = packed.as_chunks::<CHANGE_BYTES>();
+    if !rest.is_empty() {
+        return Err(unreadable(0, "the history ends in the middle of a change"));
+    }
+    changes
+        .iter()
+        .map(|&[code, ref at @ ..]| {
+            Ok(StatusChange {
+                status: status(0, code)?,
+                at: Timestamp::from_millis(i64::from_be_bytes(*at)),
+            })
+        })
+        .collect()
+}
+
+/// Compare-and-set where "missing" is allowed. An expired entry is missing: it counts as bit 0, and neither its cart nor
+/// its history lives on.
+const SET_OR_INSERT: &str = "
+    INSERT INTO statuses VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET
+        status = ?2, reason = ?3, at = ?5, expires_at = ?6,
+        cart_hash = ifnull(?4, iif(expires_at > ?8, cart_hash, NULL)),
+        history = iif(expires_at > ?8, substr(CAST(history || ?7 AS BLOB), -?10), ?7)
+    WHERE (?9 >> iif(expires_at > ?8, status, 0)) & 1";
+
+/// Compare-and-set where "missing" is not allowed.
+const SET: &str = "
+    UPDATE statuses SET
+        status = ?2, reason = ?3, at = ?5, expires_at = ?6, cart_hash = ifnull(?4, cart_hash),
+        history = substr(CAST(history || ?7 AS BLOB), -?10)
+    WHERE order_id = ?1 AND expires_at > ?8 AND (?9 >> status) & 1";
+
+/// Compare-and-set: one statement where it succeeds, a second one to tell why not.
+pub(super) fn transition(
+    connection: &Connection,
+    transition: &Transition,
+    now: Timestamp,
+) -> Result<Transitioned, Error> {
+    let sql = if transition.from.contains(None) {
+        SET_OR_INSERT
+    } else {
+        SET
+    };
+    let mut change = [0; CHANGE_BYTES];
+    change[0] = transition.to.code();
+    change[1..].copy_from_slice(&transition.at.millis().to_be_bytes());
+    let written = connection.prepare_cached(sql)?.execute((
+        transition.order_id.as_bytes(),
+        transition.to.code(),
+        transition.reason.map(Reason::as_str),
+        transition.cart_hash.as_ref().map(CartHash::as_bytes),
+        transition.at.millis(),
+        transition.expires_at.millis(),
+        change,
+        now.millis(),
+        transition.from.bits(),
+        HISTORY_BYTES_MAX,
+    ))?;
+    if written == 1 {
+        return Ok(Transitioned::Applied);
+    }
+    get(connection, transition.order_id, now).map(Transitioned::Refused)
+}
