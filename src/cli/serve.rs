@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::signals::Stop;
 use super::{Context, exit};
 use crate::flow::Flow;
-use crate::http::{self, Api};
+use crate::http::{self, Api, Limits};
 use crate::wiring::OmsPorts;
 use crate::worker::{self, Options, Totals};
 
@@ -66,7 +66,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let mut worker = (!args.no_worker).then(|| Worker::start(&flow, context));
     announce(address, worker.is_some(), context)?;
     let (ask, stopping) = watch::channel(false);
-    let serving = http::serve(listener, Api::new(flow, stopping));
+    let serving = http::serve(listener, Api::new(flow, &Limits::default(), stopping));
     tokio::pin!(serving);
     tokio::select! {
         biased;

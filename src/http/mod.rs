@@ -28,7 +28,6 @@ use uuid::Uuid;
 
 pub use body::BODY_BYTES_MAX;
 pub use openapi::document;
-pub use placements::PLACEMENTS_MAX;
 pub use problem::{Kind, Problem};
 pub use routes::{Route, router, routes};
 pub use server::serve;
@@ -45,6 +44,21 @@ use placements::Placements;
 pub trait Served: Ports<Inventory: Administration + Auditing> {}
 
 impl<P: Ports<Inventory: Administration + Auditing>> Served for P {}
+
+/// How much one process takes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The most orders that are being placed at once.
+    pub placements_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            placements_max: 65_536,
+        }
+    }
+}
 
 /// What every handler works on. Cheap to clone.
 #[derive(Debug)]
@@ -73,11 +87,11 @@ impl<P: Ports> std::fmt::Debug for Inner<P> {
 
 impl<P: Served> Api<P> {
     /// An API over a flow. Once `stopping` becomes true, whoever waits for an order is answered where it stands.
-    pub fn new(flow: Flow<P>, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(flow: Flow<P>, limits: &Limits, stopping: watch::Receiver<bool>) -> Self {
         let metrics = HttpMetrics::new(flow.metrics(), &routes::<P>());
         Self(Arc::new(Inner {
             flow,
-            placements: Arc::default(),
+            placements: Arc::new(Placements::new(limits.placements_max)),
             metrics,
             trouble: Trouble::default(),
             store_id: OnceCell::new(),

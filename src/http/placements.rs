@@ -11,9 +11,6 @@ use crate::domain::{CartHash, OrderId};
 use crate::flow::{Failure, Flow, Placement};
 use crate::ports::Ports;
 
-/// The most orders that are being placed at once in one process.
-pub const PLACEMENTS_MAX: usize = 65_536;
-
 /// What a placement came to; none while it is under way.
 type Outcome = Option<Result<Placement, Failure>>;
 
@@ -21,8 +18,9 @@ type Outcome = Option<Result<Placement, Failure>>;
 type Key = (OrderId, Option<CartHash>);
 
 /// The placements of this process that are under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Placements {
+    most: usize,
     running: Mutex<HashMap<Key, watch::Receiver<Outcome>>>,
 }
 
@@ -33,10 +31,18 @@ pub(super) struct Joined {
 }
 
 impl Placements {
+    /// Room for so many at once.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            running: Mutex::default(),
+        }
+    }
+
     /// Starts to place an order, or joins whoever does already.
     ///
     /// # Errors
-    /// [`Kind::Overloaded`] when [`PLACEMENTS_MAX`] are under way.
+    /// [`Kind::Overloaded`] when as many are under way as there is room for.
     pub(super) fn join<P: Ports>(
         self: &Arc<Self>,
         flow: &Flow<P>,
@@ -49,8 +55,8 @@ impl Placements {
             let outcome = outcome.clone();
             return Ok(Joined { outcome, id });
         }
-        if running.len() >= PLACEMENTS_MAX {
-            let detail = format!("{PLACEMENTS_MAX} orders are being placed: try again later");
+        if running.len() >= self.most {
+            let detail = format!("{} orders are being placed: try again later", self.most);
             return Err(Problem::new(Kind::Overloaded, detail)
                 .about(id)
                 .retry_after(RETRY_AFTER));

@@ -18,13 +18,17 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
 
 /// How long requests may take to end once the service is to stop.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(15);
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long orders that are being placed may take afterwards. Those that still wait for a decision or for the gateway
+/// lose nothing: any later request takes them over.
+const PLACEMENTS_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// How long to pause after a connection could not be accepted: there are too many, and each one that ends helps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves the API until its `stopping` becomes true; then takes no new connections, answers whoever waits, and ends
-/// when every request and every placement has, or after 15 s.
+/// when every request and every placement has, or after 12 s.
 ///
 /// # Errors
 /// None while it serves: a connection that fails is logged.
@@ -54,12 +58,18 @@ pub async fn serve<P: Served>(listener: TcpListener, api: Api<P>) -> io::Result<
         }
     }
     drop((listener, alive));
-    let end = async {
-        ended.recv().await;
-        api.placements().drained().await;
-    };
-    if tokio::time::timeout(DRAIN_TIME_MAX, end).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIME_MAX, ended.recv())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests did not end in time and are left to be repeated");
+    }
+    let placed = api.placements().drained();
+    if tokio::time::timeout(PLACEMENTS_TIME_MAX, placed)
+        .await
+        .is_err()
+    {
+        tracing::info!("some orders are left to be placed by a later request");
     }
     Ok(())
 }
