@@ -1,0 +1,149 @@
+//! Reading request bodies: bounded in size and time, JSON only, nothing unknown in them.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
+use http_body_util::{BodyExt as _, Limited};
+use serde::Deserialize;
+use serde_json::error::Category;
+
+use super::problem::{Kind, Problem};
+
+/// The largest body, in bytes.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// How long a body may take to arrive.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How much of a body that is too large is read and thrown away: closing at once would reset the connection, and the
+/// client might never see the answer.
+const DRAINED_BYTES_MAX: usize = 32 << 20;
+
+/// How long that may take.
+const DRAINED_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Reads a JSON body.
+pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let bytes = read_optional(headers, body).await?;
+    if bytes.is_empty() {
+        return Err(match check_media_type(headers) {
+            Ok(()) => Problem::new(
+                Kind::Malformed,
+                "the body is empty: a JSON object is needed",
+            ),
+            Err(problem) => problem,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Reads a JSON body that may be empty.
+pub(super) async fn read_optional(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+        // A client that asks first has not sent anything yet.
+        if !headers.contains_key(header::EXPECT) {
+            drain(body).await;
+        }
+        return Err(too_large());
+    }
+    let mut body = body;
+    let collected = tokio::time::timeout(BODY_TIME_MAX, collect(&mut body)).await;
+    let bytes = match collected {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(Fault::TooLarge)) => {
+            drain(body).await;
+            return Err(too_large());
+        }
+        Ok(Err(Fault::Broken)) => {
+            return Err(Problem::new(
+                Kind::Malformed,
+                "the body ended before it was complete",
+            ));
+        }
+        Err(_) => {
+            let seconds = BODY_TIME_MAX.as_secs();
+            return Err(Problem::new(
+                Kind::BodyTimeout,
+                format!("the body was not complete after {seconds} s"),
+            ));
+        }
+    };
+    if !bytes.is_empty() {
+        check_media_type(headers)?;
+    }
+    Ok(bytes)
+}
+
+/// Reads JSON and says where it is wrong.
+pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        Category::Data => Problem::new(Kind::Invalid, error.to_string()),
+        _ => Problem::new(Kind::Malformed, format!("the body is not JSON: {error}")),
+    })
+}
+
+/// Only JSON is taken: a page in a browser cannot send it elsewhere without asking first.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str().unwrap_or_default())
+        .unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let shown: String = essence.chars().take(64).collect();
+    Err(Problem::new(
+        Kind::NotJson,
+        format!("the content type is `{shown}`: send `content-type: application/json`"),
+    ))
+}
+
+/// Why a body cannot be had.
+enum Fault {
+    TooLarge,
+    Broken,
+}
+
+/// All of a body. Nearly always it is one piece, which is not copied.
+async fn collect(body: &mut Body) -> Result<Bytes, Fault> {
+    let mut first = Bytes::new();
+    let mut joined = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Fault::Broken)?.into_data() else {
+            continue;
+        };
+        if first.len() + joined.len() + data.len() > BODY_BYTES_MAX {
+            return Err(Fault::TooLarge);
+        }
+        if first.is_empty() && joined.is_empty() {
+            first = data;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(if joined.is_empty() {
+        first
+    } else {
+        joined.into()
+    })
+}
+
+async fn drain(body: Body) {
+    let mut rest = Limited::new(body, DRAINED_BYTES_MAX);
+    let end = async { while let Some(Ok(_)) = rest.frame().await {} };
+    // Too much, too slow, or gone: the connection is closed then.
+    let _ = tokio::time::timeout(DRAINED_TIME_MAX, end).await;
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        Kind::BodyTooLarge,
+        format!("the body is too large: at most {BODY_BYTES_MAX} bytes are allowed"),
+    )
+}

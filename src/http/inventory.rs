@@ -1,0 +1,214 @@
+//! The inventory service: catalogue, stock, corrections.
+
+mod body;
+
+use super::problem::{Kind, Problem};
+use super::request::{Item as SkuOf, Params, idempotency_key};
+use super::{Api, Served, body as incoming, schema};
+use crate::catalogue::{check_name, check_stock};
+use crate::domain::{Money, Sku};
+use crate::inventory::{
+    Adjusted, Adjustment, Administration, Inventory, NewItem, PutOutcome, StockLevel,
+};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use body::{AdjustRequest, AdjustedBody, ItemBody, ItemPage, PageQuery, PutBody, PutRequest};
+
+/// How many items a page has unless the client says otherwise.
+const PAGE_ITEMS: usize = 100;
+
+/// The most items a page may have.
+pub(super) const PAGE_ITEMS_MAX: usize = 1_000;
+
+/// The longest reason of a correction, in bytes.
+pub(super) const REASON_BYTES_MAX: usize = 500;
+
+/// The catalogue with its stock, by SKU.
+#[utoipa::path(
+    get, path = "/v1/inventory", tag = "inventory",
+    params(PageQuery),
+    responses(
+        (status = 200, description = "A page of items", body = ItemPage),
+        (status = 400, description = "Not a SKU, or no such limit"),
+        (status = 503, description = "A store does not answer: repeat"),
+    )
+)]
+pub(super) async fn list<P: Served>(
+    State(api): State<Api<P>>,
+    Params(query): Params<PageQuery>,
+) -> Result<Json<ItemPage>, Problem> {
+    let malformed = |what: String| Problem::new(Kind::Malformed, what);
+    let limit = query.limit.unwrap_or(PAGE_ITEMS);
+    if !(1..=PAGE_ITEMS_MAX).contains(&limit) {
+        return Err(malformed(format!(
+            "limit: {limit} is out of range: 1 to {PAGE_ITEMS_MAX} are allowed"
+        )));
+    }
+    let after = query.after.as_deref().map(Sku::new).transpose();
+    let after = after.map_err(|error| malformed(format!("after: {error}")))?;
+    // One more than asked for tells whether there is a next page.
+    let inventory = api.flow().ports().inventory();
+    let mut items = inventory.items(after, limit + 1).await?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let last = items.last().map(|item| item.level.sku.clone());
+    Ok(Json(ItemPage {
+        items: items.into_iter().map(ItemBody::from).collect(),
+        next: last.filter(|_| more),
+    }))
+}
+
+/// One item with its stock.
+#[utoipa::path(
+    get, path = "/v1/inventory/{sku}", tag = "inventory",
+    params(("sku" = String, Path, description = "The item")),
+    responses(
+        (status = 200, description = "The item", body = ItemBody),
+        (status = 400, description = "Not a SKU"),
+        (status = 404, description = "There is no such item"),
+        (status = 503, description = "A store does not answer: repeat"),
+    )
+)]
+pub(super) async fn show<P: Served>(
+    State(api): State<Api<P>>,
+    SkuOf(sku): SkuOf,
+) -> Result<Json<ItemBody>, Problem> {
+    match api.flow().ports().inventory().item(sku.clone()).await? {
+        Some(item) => Ok(Json(item.into())),
+        None => Err(unknown(&sku)),
+    }
+}
+
+/// Create an item, or change the name and price of a known one.
+///
+/// `stock` is needed for a new item and ignored for a known one: stock is corrected by adjustments.
+#[utoipa::path(
+    put, path = "/v1/inventory/{sku}", tag = "inventory",
+    params(("sku" = String, Path, description = "The item")),
+    request_body = PutRequest,
+    responses(
+        (status = 200, description = "Changed, or as it was", body = PutBody),
+        (status = 201, description = "Created", body = PutBody),
+        (status = 400, description = "Not a SKU, or not JSON"),
+        (status = 408, description = "The body took too long"),
+        (status = 413, description = "Over 1 MiB"),
+        (status = 415, description = "Not application/json"),
+        (status = 422, description = "Not a name, a price or a stock; or a new item without stock"),
+        (status = 503, description = "A store does not answer: repeat"),
+    )
+)]
+pub(super) async fn put<P: Served>(
+    State(api): State<Api<P>>,
+    SkuOf(sku): SkuOf,
+    request: Request,
+) -> Result<Response, Problem> {
+    let invalid = |what: String| Problem::new(Kind::Invalid, what);
+    let (parts, body) = request.into_parts();
+    let bytes = incoming::read(&parts.headers, body).await?;
+    let request: PutRequest = incoming::parse(&bytes)?;
+    let name = check_name(&request.name).map_err(invalid)?.to_owned();
+    let price = Money::new(request.price).map_err(|error| invalid(format!("price: {error}")))?;
+    let stock = request
+        .stock
+        .map(check_stock)
+        .transpose()
+        .map_err(invalid)?;
+    if stock.is_none() && level(&api, &sku).await?.is_none() {
+        return Err(invalid(format!(
+            "{sku} is new: `stock` is needed to create it"
+        )));
+    }
+    let item = NewItem {
+        sku: sku.clone(),
+        name: name.clone(),
+        price,
+        stock: stock.unwrap_or(0),
+    };
+    let inventory = api.flow().ports().inventory();
+    let outcome = inventory.put_items(vec![item]).await?;
+    let level = level(&api, &sku).await?.ok_or_else(|| unknown(&sku))?;
+    let created = outcome.first() == Some(&PutOutcome::Created);
+    if created {
+        api.cache_stock(vec![level.clone()]).await;
+    }
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json(PutBody::new(name, price, level))).into_response())
+}
+
+/// Correct the stock of an item, up or down.
+///
+/// The header `Idempotency-Key` makes a repeat harmless; without it the service makes a key and answers it.
+#[utoipa::path(
+    post, path = "/v1/inventory/{sku}/adjustments", tag = "inventory",
+    params(
+        ("sku" = String, Path, description = "The item"),
+        ("Idempotency-Key" = Option<schema::Uuid>, Header, description = "The id of this correction"),
+    ),
+    request_body = AdjustRequest,
+    responses(
+        (status = 200, description = "Corrected, now or by an earlier request", body = AdjustedBody),
+        (status = 400, description = "Not a SKU, not a UUID, or not JSON"),
+        (status = 404, description = "There is no such item"),
+        (status = 408, description = "The body took too long"),
+        (status = 413, description = "Over 1 MiB"),
+        (status = 415, description = "Not application/json"),
+        (status = 422, description = "0 units, no reason, beyond the range, or the key was used for another correction"),
+        (status = 503, description = "A store does not answer: repeat with the same key"),
+    )
+)]
+pub(super) async fn adjust<P: Served>(
+    State(api): State<Api<P>>,
+    SkuOf(sku): SkuOf,
+    request: Request,
+) -> Result<Json<AdjustedBody>, Problem> {
+    let invalid = |what: String| Problem::new(Kind::Invalid, what);
+    let (parts, body) = request.into_parts();
+    let id = idempotency_key(&parts.headers)?;
+    // The server's own order ids are time-ordered UUIDs, which keep this table's pages together, too.
+    let id = id.unwrap_or_else(|| api.flow().new_order_id().uuid());
+    let bytes = incoming::read(&parts.headers, body).await?;
+    let request: AdjustRequest = incoming::parse(&bytes)?;
+    let adjustment = Adjustment {
+        id,
+        sku: sku.clone(),
+        by: request.units().map_err(invalid)?,
+        reason: request.reason().map_err(invalid)?,
+    };
+    let inventory = api.flow().ports().inventory();
+    let mut outcomes = inventory.adjust(vec![adjustment]).await?;
+    let (level, repeated) = match outcomes.pop() {
+        Some(Adjusted::Applied(level)) => (level, false),
+        Some(Adjusted::Repeated(level)) => (level, true),
+        Some(Adjusted::UnknownSku) => return Err(unknown(&sku)),
+        Some(Adjusted::IdConflict) => {
+            let detail = format!("the key {id} was used for another correction: send a new one");
+            return Err(Problem::new(Kind::IdConflict, detail));
+        }
+        Some(Adjusted::OutOfRange) => {
+            let most = crate::catalogue::STOCK_MAX;
+            return Err(invalid(format!(
+                "the stock of {sku} would leave the range of ±{most} units"
+            )));
+        }
+        None => return Err(crate::ports::Error::outcome_unknown("correct the stock").into()),
+    };
+    api.cache_stock(vec![level.clone()]).await;
+    Ok(Json(AdjustedBody::new(id, repeated, level)))
+}
+
+/// The committed stock of an item; none if there is no such item.
+async fn level<P: Served>(api: &Api<P>, sku: &Sku) -> Result<Option<StockLevel>, Problem> {
+    let inventory = api.flow().ports().inventory();
+    let mut answer = inventory.stock(vec![sku.clone()], false).await?;
+    Ok(answer.levels.pop().flatten())
+}
+
+fn unknown(sku: &Sku) -> Problem {
+    Problem::new(Kind::UnknownSku, format!("the catalogue has no item {sku}"))
+}

@@ -1,0 +1,231 @@
+//! placeOrder (steps 4 to 10), cancel, and where an order stands.
+
+mod body;
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
+
+use super::problem::{self, Kind, Problem, RETRY_AFTER};
+use super::request::{Id, Params, WaitQuery};
+use super::{Api, Served, body as incoming, schema};
+use crate::domain::{CartHash, OrderId, Reason, Status};
+use crate::flow::{CancelOutcome, Found, OrderStory, Placement};
+use crate::inventory::Inventory;
+use crate::statuses::Statuses;
+pub(super) use body::OrderStatus;
+use body::{HistoryBody, OrderBody, PlaceRequest};
+
+/// How much longer than the wait for a decision a response may take at most: a payment has its own time.
+const ANSWER_GRACE: Duration = Duration::from_secs(30);
+
+/// Place an order (placeOrder).
+///
+/// Waits for the decision, pays, settles. A client that goes away does not end it; a repeat joins it. `wait` bounds the
+/// response only.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/place", tag = "orders",
+    params(("id" = schema::Uuid, Path, description = "The order"), WaitQuery),
+    request_body = Option<PlaceRequest>,
+    responses(
+        (status = 200, description = "PLACED, or FAILED with the reason", body = OrderStatus),
+        (status = 202, description = "Not final yet: repeat to wait on", body = OrderStatus),
+        (status = 400, description = "Not an order id, not JSON, or no such wait"),
+        (status = 404, description = "There is no such order"),
+        (status = 409, description = "It stands for another cart; nothing was charged"),
+        (status = 413, description = "Over 1 MiB"),
+        (status = 415, description = "Not application/json"),
+        (status = 422, description = "Not a cart hash, or a field that is unknown"),
+        (status = 503, description = "Too many orders are being placed, or a store does not answer: repeat"),
+    )
+)]
+pub(super) async fn place<P: Served>(
+    State(api): State<Api<P>>,
+    Id(id): Id,
+    Params(query): Params<WaitQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let settings = api.flow().settings();
+    let wait = query.read(settings.wait).map_err(|p| p.about(id))?;
+    // Without a wait the flow itself ends after its own: this bound is for a flow that does not.
+    let wait = wait.unwrap_or(settings.wait + settings.payment_timeout + ANSWER_GRACE);
+    let (parts, body) = request.into_parts();
+    let expected = read_expected(&parts.headers, body)
+        .await
+        .map_err(|p| p.about(id))?;
+    let placement = api.placements().join(api.flow(), id, expected)?;
+    match api.within(wait, placement.outcome()).await {
+        Some(Ok(Placement::Placed)) => Ok(finished(id, Status::Placed, None)),
+        Some(Ok(Placement::Failed(reason))) => Ok(finished(id, Status::Failed, Some(reason))),
+        Some(Ok(Placement::Waiting(status))) => Ok(unfinished(id, status)),
+        Some(Err(problem)) => Err(problem),
+        None => Ok(present(&api, id).await),
+    }
+}
+
+async fn read_expected(
+    headers: &axum::http::HeaderMap,
+    body: axum::body::Body,
+) -> Result<Option<CartHash>, Problem> {
+    let bytes = incoming::read_optional(headers, body).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let request: PlaceRequest = incoming::parse(&bytes)?;
+    Ok(request.cart_hash)
+}
+
+/// Cancel an order that is not paid for.
+///
+/// The gateway is asked first, so that no payment can arrive afterwards.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/cancel", tag = "orders",
+    params(("id" = schema::Uuid, Path, description = "The order")),
+    responses(
+        (status = 200, description = "FAILED, by this or before", body = OrderStatus),
+        (status = 202, description = "Not decided yet, or the gateway does not answer: repeat", body = OrderStatus),
+        (status = 400, description = "Not an order id"),
+        (status = 404, description = "There is no such order"),
+        (status = 409, description = "Too late: it is placed"),
+        (status = 503, description = "A store does not answer: repeat"),
+    )
+)]
+pub(super) async fn cancel<P: Served>(
+    State(api): State<Api<P>>,
+    Id(id): Id,
+) -> Result<Response, Problem> {
+    cancelled(id, api.flow().cancel(id).await?)
+}
+
+/// Where an order stands.
+///
+/// With `wait` the answer comes as soon as the order is PLACED or FAILED, or after that time.
+#[utoipa::path(
+    get, path = "/v1/orders/{id}", tag = "orders",
+    params(("id" = schema::Uuid, Path, description = "The order"), WaitQuery),
+    responses(
+        (status = 200, description = "Where it stands", body = OrderBody),
+        (status = 400, description = "Not an order id, or no such wait"),
+        (status = 404, description = "There is no such order"),
+        (status = 503, description = "A store does not answer: repeat"),
+    )
+)]
+pub(super) async fn show<P: Served>(
+    State(api): State<Api<P>>,
+    Id(id): Id,
+    Params(query): Params<WaitQuery>,
+) -> Result<Json<OrderBody>, Problem> {
+    let wait_max = api.flow().settings().wait;
+    if let Some(wait) = query.read(wait_max).map_err(|p| p.about(id))? {
+        wait_for_end(&api, id, wait).await?;
+    }
+    let story = story(&api, id).await?;
+    Ok(Json(story.into()))
+}
+
+/// All that is known of an order.
+///
+/// When it was accepted, in which batch it was decided on what stock, each attempt to pay, what was refunded.
+#[utoipa::path(
+    get, path = "/v1/orders/{id}/history", tag = "orders",
+    params(("id" = schema::Uuid, Path, description = "The order")),
+    responses(
+        (status = 200, description = "Its story", body = HistoryBody),
+        (status = 400, description = "Not an order id"),
+        (status = 404, description = "There is no such order"),
+        (status = 503, description = "A store does not answer: repeat"),
+    )
+)]
+pub(super) async fn history<P: Served>(
+    State(api): State<Api<P>>,
+    Id(id): Id,
+) -> Result<Json<HistoryBody>, Problem> {
+    Ok(Json(story(&api, id).await?.into()))
+}
+
+/// Waits until an order is PLACED or FAILED, at most so long. An unknown order is not waited for.
+async fn wait_for_end<P: Served>(api: &Api<P>, id: OrderId, wait: Duration) -> Result<(), Problem> {
+    let deadline = Instant::now() + wait;
+    match api.within(wait, api.flow().find(id)).await.transpose()? {
+        Some(Found::Order(view)) if !view.status.is_final() => {}
+        _ => return Ok(()),
+    }
+    let not_final = Status::PaymentSuccess.rank();
+    let statuses = api.flow().ports().statuses();
+    let rest = deadline.saturating_duration_since(Instant::now());
+    // The status store being away only means that the answer comes at once.
+    if let Some(Err(error)) = api
+        .within(rest, statuses.wait(id, not_final, deadline))
+        .await
+    {
+        tracing::debug!(%error, %id, "cannot wait for a status");
+    }
+    Ok(())
+}
+
+async fn story<P: Served>(api: &Api<P>, id: OrderId) -> Result<OrderStory, Problem> {
+    let story = api.flow().story(id).await?;
+    story.ok_or_else(|| {
+        let detail = format!("there is no order {id}, as far as carts have been decided");
+        Problem::new(Kind::UnknownOrder, detail).about(id)
+    })
+}
+
+/// The answer when the wait is over: where the order stands right now. Unknown counts as INIT (rule 3).
+async fn present<P: Served>(api: &Api<P>, id: OrderId) -> Response {
+    let ports = api.flow().ports();
+    let decided = ports.inventory().orders(vec![id]).await;
+    let mut status = Status::Init;
+    if let Ok(Some(order)) = decided.map(|mut orders| orders.pop().flatten()) {
+        status = order.state.status();
+        if status.is_final() {
+            return finished(id, status, order.reason);
+        }
+    }
+    // The database decides what is final; of an order that is blocked the status store knows more.
+    let seen = ports.statuses().get(vec![id]).await;
+    if let Ok(Some(entry)) = seen.map(|mut entries| entries.pop().flatten())
+        && !entry.status.is_final()
+        && status == Status::Block
+        && entry.status.rank() > status.rank()
+    {
+        status = entry.status;
+    }
+    unfinished(id, status)
+}
+
+fn finished(order_id: OrderId, status: Status, reason: Option<Reason>) -> Response {
+    let body = OrderStatus {
+        order_id,
+        status,
+        reason,
+    };
+    Json(body).into_response()
+}
+
+fn unfinished(order_id: OrderId, status: Status) -> Response {
+    let body = OrderStatus {
+        order_id,
+        status,
+        reason: None,
+    };
+    let wait_ms = u64::try_from(RETRY_AFTER.as_millis()).unwrap_or(u64::MAX);
+    let headers = [(header::RETRY_AFTER, problem::seconds(wait_ms))];
+    (StatusCode::ACCEPTED, headers, Json(body)).into_response()
+}
+
+/// The answer to a cancellation.
+pub(super) fn cancelled(order_id: OrderId, outcome: CancelOutcome) -> Result<Response, Problem> {
+    match outcome {
+        CancelOutcome::Failed(reason) => Ok(finished(order_id, Status::Failed, Some(reason))),
+        CancelOutcome::Undecided(status) => Ok(unfinished(order_id, status)),
+        CancelOutcome::Placed => {
+            let detail = format!("order {order_id} is paid for and placed: it cannot be cancelled");
+            Err(Problem::new(Kind::AlreadyPlaced, detail).about(order_id))
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The inventory service.
+
+use serde_json::{Value, json};
+
+use super::fixture::{Shop, cart, says};
+use crate::faults::{Fault, Op};
+use crate::make::id;
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_the_catalogue_follow_one_another() {
+    let shop = Shop::undecided([("A", 1), ("B", 2), ("C", 3), ("a", 4)]).await;
+    let mut skus = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = shop.get(&format!("/v1/inventory?limit=2{after}")).await.ok(200);
+        let items = page["items"].as_array().unwrap();
+        skus.extend(items.iter().map(|item| item["sku"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(skus, ["A", "B", "C", "a"]);
+    let all = shop.get("/v1/inventory").await.ok(200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 4);
+    assert_eq!(all["next"], Value::Null);
+    let none = shop.get("/v1/inventory?after=z").await.ok(200);
+    assert_eq!(none, json!({"items": [], "next": null}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_cannot_be_is_refused() {
+    let shop = Shop::undecided([("A", 1)]).await;
+    for (query, what) in [
+        ("limit=0", "1 to 1000 are allowed"),
+        ("limit=1001", "1 to 1000 are allowed"),
+        ("limit=-1", "limit"),
+        ("limit=x", "limit"),
+        ("after=", "the SKU is empty"),
+        ("page=2", "unknown field `page`"),
+    ] {
+        let answer = shop.get(&format!("/v1/inventory?{query}")).await;
+        says(&answer.problem(400, "malformed"), what);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_is_shown_with_its_stock() {
+    let shop = Shop::open([("A", 10), ("AB", 5)]).await;
+    shop.placed([("A", 2)]).await;
+    let reservation = cart("c1", [("A", 3)]);
+    shop.post("/v1/inventory/reservations", reservation).await.ok(200);
+    let item = shop.get("/v1/inventory/A").await.ok(200);
+    let version = &item["stock_version"];
+    assert!(version.as_u64().unwrap() > 0);
+    assert_eq!(
+        item,
+        json!({
+            "sku": "A", "name": "item A", "price": 250, "available": 5, "blocked": 3, "sold": 2,
+            "initial": 10, "adjusted": 0, "stock_version": version,
+        })
+    );
+    for unknown in ["a", "AA", "ABC", "B"] {
+        let answer = shop.get(&format!("/v1/inventory/{unknown}")).await;
+        answer.problem(404, "unknown-sku");
+    }
+    let long = "A".repeat(65);
+    for bad in [long.as_str(), "%20", "%00", "%ff"] {
+        let answer = shop.get(&format!("/v1/inventory/{bad}")).await;
+        answer.problem(400, "malformed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_is_created_and_afterwards_only_its_name_and_price_change() {
+    let shop = Shop::undecided([]).await;
+    let new = json!({"name": "Lamp", "price": 1999, "stock": 13});
+    let created = shop.put("/v1/inventory/L%2F1%20x", &new).await.ok(201);
+    assert_eq!(created["sku"], "L/1 x");
+    assert_eq!(created["available"], 13);
+    let same = shop.put("/v1/inventory/L%2F1%20x", &new).await.ok(200);
+    assert_eq!(same["available"], 13);
+    let change = json!({"name": " Tall Lamp ", "price": 0, "stock": 99});
+    let changed = shop.put("/v1/inventory/L%2F1%20x", change).await.ok(200);
+    assert_eq!(changed["name"], "Tall Lamp");
+    assert_eq!(changed["price"], 0);
+    assert_eq!(changed["available"], 13);
+    let without_stock = json!({"name": "Lamp", "price": 5});
+    shop.put("/v1/inventory/L%2F1%20x", &without_stock).await.ok(200);
+    let item = shop.get("/v1/inventory/L%2F1%20x").await.ok(200);
+    assert_eq!((&item["name"], &item["price"]), (&json!("Lamp"), &json!(5)));
+    let new = shop.put("/v1/inventory/M", without_stock).await;
+    says(&new.problem(422, "invalid"), "`stock` is needed");
+    shop.get("/v1/inventory/M").await.problem(404, "unknown-sku");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_cannot_be_is_refused() {
+    let shop = Shop::undecided([]).await;
+    for (body, what) in [
+        (json!({"name": "", "price": 1, "stock": 1}), "the name is empty"),
+        (json!({"name": "é".repeat(101), "price": 1, "stock": 1}), "the name has 202 bytes"),
+        (json!({"name": "a\nb", "price": 1, "stock": 1}), "control character"),
+        (json!({"name": "a", "price": -1, "stock": 1}), "price: the amount -1 is out of range"),
+        (json!({"name": "a", "price": 1.5, "stock": 1}), "line 1 column"),
+        (json!({"name": "a", "price": 1, "stock": -1}), "the stock is negative"),
+        (json!({"name": "a", "price": 1, "stock": 1_000_000_000_001_i64}), "the stock is too large"),
+        (json!({"name": "a", "price": 1, "stock": 1, "sku": "A"}), "unknown field `sku`"),
+        (json!({"price": 1, "stock": 1}), "missing field `name`"),
+    ] {
+        let answer = shop.put("/v1/inventory/A", body).await;
+        says(&answer.problem(422, "invalid"), what);
+    }
+    shop.put("/v1/inventory/A", "{").await.problem(400, "malformed");
+    assert_eq!(shop.get("/v1/inventory").await.ok(200)["items"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_correction_is_made_once_however_often_it_is_sent() {
+    let shop = Shop::undecided([("A", 3)]).await;
+    let path = "/v1/inventory/A/adjustments";
+    let key = id(1).to_string();
+    let by = json!({"by": -5, "reason": "recount"});
+    let first = shop.post_with_key(path, &key, &by).await.ok(200);
+    assert_eq!(first["adjustment_id"], json!(key));
+    assert_eq!(first["repeated"], false);
+    assert_eq!(first["available"], -2);
+    let second = shop.post_with_key(path, &key, &by).await.ok(200);
+    assert_eq!(second["repeated"], true);
+    assert_eq!(second["available"], -2);
+    let other = json!({"by": 5, "reason": "recount"});
+    let conflict = shop.post_with_key(path, &key, &other).await;
+    conflict.problem(422, "id-conflict");
+    let made = shop.post(path, &other).await.ok(200);
+    assert_eq!(made["available"], 3);
+    made["adjustment_id"].as_str().unwrap().parse::<uuid::Uuid>().unwrap();
+    assert_eq!(shop.get("/v1/inventory/A").await.ok(200)["adjusted"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_correction_that_cannot_be_is_refused() {
+    let shop = Shop::undecided([("A", 3)]).await;
+    let path = "/v1/inventory/A/adjustments";
+    for (body, what) in [
+        (json!({"by": 0, "reason": "recount"}), "0 units"),
+        (json!({"by": 1, "reason": " "}), "say why"),
+        (json!({"by": 1, "reason": "r".repeat(501)}), "501 bytes"),
+        (json!({"by": 1}), "missing field `reason`"),
+        (json!({"by": "1", "reason": "r"}), "line 1 column"),
+        (json!({"by": 2_000_000_000_000_i64, "reason": "r"}), "leave the range"),
+        (json!({"by": i64::MIN, "reason": "r"}), "leave the range"),
+    ] {
+        says(&shop.post(path, body).await.problem(422, "invalid"), what);
+    }
+    let by = json!({"by": 1, "reason": "recount"});
+    let unknown = shop.post("/v1/inventory/Z/adjustments", &by).await;
+    unknown.problem(404, "unknown-sku");
+    let bad_key = shop.post_with_key(path, "7", &by).await;
+    says(&bad_key.problem(400, "malformed"), "has to be a UUID");
+    assert_eq!(shop.get("/v1/inventory/A").await.ok(200)["available"], 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn buyers_see_new_stock_at_once() {
+    let shop = Shop::undecided([("A", 0)]).await;
+    shop.post("/v1/carts", cart("c1", [("A", 1)]))
+        .await
+        .cart_problem(409, "refused");
+    let by = json!({"by": 1, "reason": "delivery"});
+    shop.post("/v1/inventory/A/adjustments", by).await.ok(200);
+    tokio::time::sleep(std::time::Duration::from_millis(101)).await;
+    shop.post("/v1/carts", cart("c1", [("A", 1)])).await.ok(202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_is_away_is_a_503() {
+    let shop = Shop::undecided([("A", 3)]).await;
+    shop.faults.always([Op::Adjust, Op::Stock, Op::Reserve], &Fault::Unavailable);
+    let by = json!({"by": 1, "reason": "recount"});
+    let answer = shop.post("/v1/inventory/A/adjustments", by).await;
+    answer.problem(503, "unavailable");
+    let put = json!({"name": "A", "price": 1});
+    shop.put("/v1/inventory/A", put).await.problem(503, "unavailable");
+    let answer = shop
+        .post("/v1/inventory/reservations", cart("c1", [("A", 1)]))
+        .await;
+    let problem = answer.problem(503, "unavailable");
+    assert!(problem["order_id"].is_string());
+}

@@ -1,0 +1,11 @@
+//! The HTTP API over the in-memory models, in simulated time; and real sockets, and the command that serves.
+
+mod carts;
+mod command;
+mod fixture;
+mod inventory;
+mod operation;
+mod orders;
+mod placements;
+mod reservations;
+mod sockets;

@@ -1,0 +1,229 @@
+//! What whoever runs the service asks, and what is always so.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use oms::http::{document, routes};
+use serde_json::{Value, json};
+
+use super::fixture::{Shop, ShopPorts, cart, request, says};
+use crate::faults::{Fault, Op};
+
+#[tokio::test(start_paused = true)]
+async fn the_service_says_which_it_is() {
+    let shop = Shop::undecided([]).await;
+    let info = shop.get("/v1/info").await.ok(200);
+    assert_eq!(info["name"], "oms");
+    assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    info["store_id"].as_str().unwrap().parse::<uuid::Uuid>().unwrap();
+    assert_eq!(shop.get("/v1/info").await.ok(200), info);
+    assert_eq!(shop.get("/healthz").await.ok(200), json!({"status": "ok"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_names_the_store_that_does_not_answer() {
+    let shop = Shop::undecided([("A", 1)]).await;
+    assert_eq!(shop.get("/readyz").await.ok(200), json!({"status": "ready"}));
+    for (ops, name) in [
+        (&Op::DATABASE[..], "inventory"),
+        (&Op::LOG[..], "queue"),
+        (&Op::STATUSES[..], "statuses"),
+    ] {
+        let never = Fault::DelayBefore(Duration::from_secs(3_600));
+        for fault in [Fault::Unavailable, never] {
+            shop.faults.always(ops.iter().copied(), &fault);
+            let problem = shop.get("/readyz").await.problem(503, "unavailable");
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.starts_with(&format!("{name}: ")), "{detail}");
+            // It lives all the same.
+            shop.get("/healthz").await.ok(200);
+            shop.faults.clear();
+        }
+    }
+    shop.get("/readyz").await.ok(200);
+}
+
+#[tokio::test]
+async fn a_write_that_failed_keeps_the_service_from_being_ready_until_one_succeeds() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    // A full disk still reads.
+    shop.faults.next(Op::Adjust, [Fault::Unavailable]);
+    let by = json!({"by": 1, "reason": "recount"});
+    let answer = shop.post("/v1/inventory/A/adjustments", &by).await;
+    answer.problem(503, "unavailable");
+    let problem = shop.get("/readyz").await.problem(503, "unavailable");
+    says(&problem, "a request failed just now");
+    shop.post("/v1/inventory/A/adjustments", &by).await.ok(200);
+    shop.get("/readyz").await.ok(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_count_orders_and_requests_by_route_and_status() {
+    let shop = Shop::open([("A", 10)]).await;
+    shop.placed([("A", 1)]).await;
+    shop.post("/v1/carts", "{").await.cart_problem(400, "malformed");
+    shop.get("/nowhere").await.problem(404, "not-found");
+    let answer = shop.get("/metrics").await;
+    assert_eq!(answer.status, 200);
+    let media_type = answer.header("content-type").unwrap();
+    assert!(media_type.starts_with("application/openmetrics-text"), "{media_type}");
+    let text = answer.text();
+    for line in [
+        "oms_carts_accepted_total 1",
+        "oms_orders_placed_total 1",
+        "oms_http_requests_total{method=\"POST\",route=\"/v1/carts\",status=\"202\"} 1",
+        "oms_http_requests_total{method=\"POST\",route=\"/v1/carts\",status=\"400\"} 1",
+        "oms_http_requests_total{method=\"POST\",route=\"/v1/orders/{id}/place\",status=\"200\"} 1",
+        "oms_http_requests_total{method=\"other\",route=\"other\",status=\"404\"} 1",
+        "oms_http_request_duration_seconds_count{method=\"POST\",route=\"/v1/carts\"} 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no `{line}` in:\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+    if cfg!(target_os = "linux") {
+        let memory = text
+            .lines()
+            .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+        assert!(memory.unwrap().parse::<u64>().unwrap() > 1_000_000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
+    let shop = Shop::undecided([]).await;
+    for path in ["/", "/v1", "/v1/carts/7", "/v2/carts", "/v1/orders//place"] {
+        shop.get(path).await.problem(404, "not-found");
+    }
+    let answer = shop.get("/v1/carts").await;
+    answer.problem(405, "method-not-allowed");
+    assert_eq!(answer.header("allow"), Some("POST"));
+    let answer = shop.delete("/v1/inventory/A").await;
+    answer.problem(405, "method-not-allowed");
+    let allowed: BTreeSet<&str> = answer.header("allow").unwrap().split(',').collect();
+    assert_eq!(allowed, BTreeSet::from(["GET", "HEAD", "PUT"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn head_is_answered_like_get_without_a_body() {
+    let shop = Shop::undecided([("A", 1)]).await;
+    let answer = shop.send(request(Method::HEAD, "/v1/inventory/A", Body::empty())).await;
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+}
+
+/// Methods and paths of the OpenAPI document.
+fn documented(document: &Value) -> BTreeSet<(String, String)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().keys();
+            methods.map(move |method| (method.to_uppercase(), path.clone()))
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_openapi_document_has_every_route_and_no_other() {
+    let shop = Shop::undecided([]).await;
+    let served = shop.get("/openapi.json").await.ok(200);
+    assert_eq!(served, serde_json::from_str::<Value>(document()).unwrap());
+    assert!(served["openapi"].as_str().unwrap().starts_with("3.1"));
+    let routes: BTreeSet<(String, String)> = routes::<ShopPorts>()
+        .into_iter()
+        .map(|route| (route.method.to_string(), route.path.to_owned()))
+        .collect();
+    assert_eq!(documented(&served), routes);
+    // The router has them all: nothing listed is unknown to it.
+    for (method, path) in routes {
+        let path = path.replace("{id}", "7").replace("{sku}", "A");
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = shop.send(request(method, &path, Body::empty())).await;
+        let text = answer.text();
+        assert!(!text.contains("problem:not-found"), "{path}: {text}");
+        assert_ne!(answer.status, 405, "{path}");
+    }
+}
+
+#[test]
+fn every_operation_says_what_it_answers_and_every_error_is_a_problem_document() {
+    let document: Value = serde_json::from_str(document()).unwrap();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            assert!(operation["summary"].is_string(), "{operation}");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(responses.keys().any(|status| status.starts_with('2')));
+            assert!(responses.contains_key("500"));
+            for (status, response) in responses {
+                assert!(response["content"].is_object(), "{status} of {operation}");
+                if status.as_str() >= "400" {
+                    let schema = &response["content"]["application/problem+json"]["schema"];
+                    assert_eq!(schema["$ref"], "#/components/schemas/Problem");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_reference_in_the_document_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                    found.insert(reference);
+                }
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document: Value = serde_json::from_str(document()).unwrap();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.len() > 10);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_have_exactly_the_documented_members() {
+    let shop = Shop::open([("A", 10)]).await;
+    let id = shop.placed([("A", 1)]).await;
+    let document: Value = serde_json::from_str(document()).unwrap();
+    let schemas = &document["components"]["schemas"];
+    let accepted = shop.post("/v1/carts", cart("c1", [("A", 1)])).await.ok(202);
+    let adjusted = shop
+        .post("/v1/inventory/A/adjustments", json!({"by": 1, "reason": "recount"}))
+        .await
+        .ok(200);
+    let reserved = shop
+        .post("/v1/inventory/reservations", cart("c1", [("A", 1)]))
+        .await
+        .ok(200);
+    for (schema, body) in [
+        ("CartAccepted", accepted),
+        ("OrderBody", shop.get(&format!("/v1/orders/{id}")).await.ok(200)),
+        ("HistoryBody", shop.get(&format!("/v1/orders/{id}/history")).await.ok(200)),
+        ("ItemPage", shop.get("/v1/inventory").await.ok(200)),
+        ("ItemBody", shop.get("/v1/inventory/A").await.ok(200)),
+        ("AdjustedBody", adjusted),
+        ("ReservationBody", reserved),
+        ("InfoBody", shop.get("/v1/info").await.ok(200)),
+        ("Problem", shop.get("/nowhere").await.problem(404, "not-found")),
+    ] {
+        let documented = schemas[schema]["properties"].as_object().unwrap();
+        let required = schemas[schema]["required"].as_array().unwrap();
+        for member in body.as_object().unwrap().keys() {
+            assert!(documented.contains_key(member), "{schema}: {member}");
+        }
+        for member in required {
+            let member = member.as_str().unwrap();
+            assert!(body.get(member).is_some(), "{schema}: {member}");
+        }
+    }
+}
