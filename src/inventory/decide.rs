@@ -18,6 +18,7 @@ use crate::domain::{
 pub struct Book {
     items: HashMap<Sku, ItemRow>,
     orders: HashMap<OrderId, Order>,
+    refunded: HashSet<OrderId>,
 }
 
 /// An item row as loaded.
@@ -93,7 +94,15 @@ impl Book {
                 .into_iter()
                 .map(|order| (order.order_id, order))
                 .collect(),
+            refunded: HashSet::new(),
         }
+    }
+
+    /// With the orders that have a refund recorded: they get no second one.
+    #[must_use]
+    pub fn with_refunds(mut self, ids: impl IntoIterator<Item = OrderId>) -> Self {
+        self.refunded.extend(ids);
+        self
     }
 }
 
@@ -256,17 +265,15 @@ fn confirm(
     let Some(order) = book.orders.get(&id) else {
         // Paid, and the database knows nothing of it: lost in a failover. Never silently placed (rule 2).
         ledger.tombstone(book, id, &tombstone(id, Reason::MissingOrder, context));
-        ledger.owe(id, captured, Reason::MissingOrder, context);
+        ledger.owe(book, id, captured, Reason::MissingOrder, context);
         return true;
     };
     match order.state {
         OrderState::Placed => false,
-        OrderState::Failed => ledger.owe(
-            id,
-            captured,
-            order.reason.unwrap_or(Reason::Cancelled),
-            context,
-        ),
+        OrderState::Failed => {
+            let reason = order.reason.unwrap_or(Reason::Cancelled);
+            ledger.owe(book, id, captured, reason, context)
+        }
         OrderState::Blocked => {
             let lines = order.lines.clone();
             let negative = lines.iter().any(|line| {
@@ -283,7 +290,7 @@ fn confirm(
                     Some(Reason::NegativeInventory),
                     context,
                 );
-                ledger.owe(id, captured, Reason::NegativeInventory, context);
+                ledger.owe(book, id, captured, Reason::NegativeInventory, context);
             } else {
                 ledger.move_stock(book, &lines, |units| Delta {
                     blocked: -units,
@@ -358,7 +365,7 @@ struct Ledger {
     deltas: HashMap<Sku, Delta>,
     inserted: HashSet<OrderId>,
     updated: HashSet<OrderId>,
-    refunds: HashMap<OrderId, Refund>,
+    refunds: Vec<Refund>,
 }
 
 impl Ledger {
@@ -419,16 +426,26 @@ impl Ledger {
         self.inserted.insert(id);
     }
 
-    /// Records a refund; says whether this batch had none for the order yet.
-    fn owe(&mut self, id: OrderId, amount: Money, reason: Reason, context: &Context) -> bool {
-        let refund = Refund {
+    /// Records a refund, unless the order has one; says whether it did.
+    fn owe(
+        &mut self,
+        book: &mut Book,
+        id: OrderId,
+        amount: Money,
+        reason: Reason,
+        context: &Context,
+    ) -> bool {
+        if amount == Money::ZERO || !book.refunded.insert(id) {
+            return false;
+        }
+        self.refunds.push(Refund {
             order_id: id,
             amount,
             reason,
             recorded_at: context.now,
             executed_at: None,
-        };
-        self.refunds.insert(id, refund).is_none()
+        });
+        true
     }
 
     fn changes(self, book: &Book) -> Changes {
@@ -444,7 +461,7 @@ impl Ledger {
             orders
         };
         let updated = self.updated.difference(&self.inserted).copied().collect();
-        let mut refunds: Vec<Refund> = self.refunds.into_values().collect();
+        let mut refunds = self.refunds;
         refunds.sort_by_key(|refund| refund.order_id);
         Changes {
             levels: deltas

@@ -7,6 +7,7 @@
 mod admin;
 mod audit;
 pub mod decide;
+pub mod sqlite;
 mod types;
 
 use std::future::Future;

@@ -4,7 +4,9 @@
 //! then share one transaction and one `fsync`, whichever port they come from. Each job runs in a savepoint of its own,
 //! so that one that fails takes nobody along. Reads use connections of their own and never wait for the writer (WAL).
 
+mod connect;
 mod error;
+mod job;
 mod migrations;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -13,16 +15,19 @@ mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 pub use error::port_error;
 pub use migrations::Scope;
 pub use watch::ChangeWatch;
 
 use crate::ports::Error;
+use error::{Refused, file_error, open_error};
+use turnstile::Turnstile;
 use writer::Writer;
 
 /// How long a write waits for its turn before it is given up: a stopped writer means errors elsewhere, not hanging
@@ -48,39 +53,46 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Store {
     options: Options,
-    writer: Writer,
+    // Closed before the writer, which tidies up the log when it is the last to close.
     readers: Mutex<Vec<Connection>>,
+    writer: Writer,
 }
 
 impl Store {
     /// Opens or creates the file and brings the schemas of these ports up to date.
     ///
+    /// A file that needs no change is opened without waiting for anybody; else this waits for its turn to write, at
+    /// most [`WRITE_WAIT_MAX`]. A file that is refused is left as it was.
+    ///
     /// # Errors
-    /// When the folder cannot be made, the file is not one of ours, or it was written by a newer version.
+    /// When the folder cannot be made, the file is not one of ours or cannot be written to, it was written by a newer
+    /// version, or the turn does not come.
     pub fn open(options: Options, scopes: &[Scope]) -> Result<Self, Error> {
-        let action = || format!("open {}", options.path.display());
-        if let Some(folder) = options
-            .path
+        let path = &options.path;
+        if let Some(folder) = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| Error::unavailable(action()).because(source))?;
+            std::fs::create_dir_all(folder).map_err(|source| file_error(path, source))?;
         }
-        let mut connection = connect(
-            &options,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        )
-        .map_err(|source| port_error(action(), source))?;
-        let turnstile = turnstile::Turnstile::open(&options.path)
-            .map_err(|source| Error::unavailable(action()).because(source))?;
-        let pass = turnstile
-            .pass()
-            .map_err(|source| Error::unavailable(action()).because(source))?;
-        migrations::migrate(&mut connection, &options.path, scopes)?;
-        drop(pass);
+        let mut connection = connect::writer(&options)?;
+        let current = migrations::is_current(&mut connection, path, scopes)?
+            && connect::is_wal(&connection).map_err(|source| open_error(path, source))?;
+        // Whatever links lead to the file, the locks stand beside the file itself, as SQLite's own files do.
+        let turnstile = std::fs::canonicalize(path)
+            .and_then(|path| Turnstile::open(&path))
+            .map_err(|source| file_error(path, source))?;
+        if !current {
+            let pass = turnstile
+                .pass_within(WRITE_WAIT_MAX)
+                .map_err(|source| file_error(path, source))?
+                .ok_or_else(|| Refused::Busy.of(path))?;
+            connect::set_wal(&connection, path)?;
+            migrations::migrate(&mut connection, path, scopes)?;
+            drop(pass);
+        }
         Ok(Self {
-            writer: Writer::start(connection, turnstile),
+            writer: Writer::start(connection, turnstile)?,
             readers: Mutex::default(),
             options,
         })
@@ -93,11 +105,13 @@ impl Store {
 
     /// Runs a job in the next transaction and returns once that is committed and synced.
     ///
-    /// The job runs at most once, on the writer's thread; it must not begin or end transactions itself. A job whose
-    /// caller has gone before it began is not run.
+    /// The job runs at most once, on the writer's thread; it must not begin or end transactions itself, and must
+    /// return any error of a statement rather than go on. A job whose caller has gone before it began is not run.
+    /// One that panics is undone, and is a permanent error.
     ///
     /// # Errors
-    /// The job's own error (its changes are undone), or what kept the transaction from being committed.
+    /// The job's own error (its changes are undone), or what kept the transaction from being committed. Unavailable
+    /// if its turn has not come within [`WRITE_WAIT_MAX`]: it will not run later, then.
     pub async fn write<T, F>(&self, action: impl Into<String>, job: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -118,8 +132,7 @@ impl Store {
         let kept = self.readers.lock().pop();
         let reader = match kept {
             Some(reader) => reader,
-            None => connect(&self.options, OpenFlags::SQLITE_OPEN_READ_WRITE)
-                .map_err(|source| port_error(action, source))?,
+            None => connect::reader(&self.options).map_err(|source| port_error(action, source))?,
         };
         // One snapshot for all statements of the job.
         let result = reader
@@ -142,36 +155,15 @@ impl Store {
     ///
     /// # Errors
     /// What kept it from being read.
-    pub async fn read_long<T, F>(
-        self: &std::sync::Arc<Self>,
-        action: &'static str,
-        job: F,
-    ) -> Result<T, Error>
+    pub async fn read_long<T, F>(self: &Arc<Self>, action: &'static str, job: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        let store = std::sync::Arc::clone(self);
+        let store = Arc::clone(self);
         match tokio::task::spawn_blocking(move || store.read(action, job)).await {
             Ok(result) => result,
             Err(source) => Err(Error::unavailable(action).because(source)),
         }
     }
-}
-
-/// Opens a connection with the settings that durability and concurrency rest on.
-fn connect(options: &Options, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
-    let connection =
-        Connection::open_with_flags(&options.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(WRITE_WAIT_MAX)?;
-    connection.set_prepared_statement_cache_capacity(256);
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
-    connection.pragma_update(None, "cache_size", -65_536)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    if let Some(pages) = options.max_page_count {
-        connection.pragma_update(None, "max_page_count", pages)?;
-    }
-    Ok(connection)
 }

@@ -4,9 +4,10 @@
 //! `next`, take `write`, free `next`. Whoever waits for `write` is the only one; the kernel wakes it at once, and
 //! frees the locks of a process that dies.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// The two lock files beside a database.
 #[derive(Debug)]
@@ -19,7 +20,11 @@ pub(super) struct Turnstile {
 #[derive(Debug)]
 pub(super) struct Pass<'a>(&'a File);
 
+/// How often [`Turnstile::pass_within`] looks.
+const POLL: Duration = Duration::from_millis(1);
+
 impl Turnstile {
+    /// Opens or creates the lock files.
     pub(super) fn open(database: &Path) -> io::Result<Self> {
         let open = |suffix: &str| {
             let mut path = database.as_os_str().to_owned();
@@ -37,12 +42,46 @@ impl Turnstile {
         })
     }
 
-    /// Waits for its turn.
+    /// Waits for its turn, however long that takes: only for a thread that nobody needs to join.
     pub(super) fn pass(&self) -> io::Result<Pass<'_>> {
-        self.next.lock()?;
-        let write = self.write.lock();
+        lock(&self.next)?;
+        let pass = lock(&self.write).map(|()| Pass(&self.write));
         self.next.unlock()?;
-        write.map(|()| Pass(&self.write))
+        pass
+    }
+
+    /// Waits for its turn for a limited time; `None` if it did not come.
+    pub(super) fn pass_within(&self, most: Duration) -> io::Result<Option<Pass<'_>>> {
+        let deadline = Instant::now() + most;
+        if !lock_until(&self.next, deadline)? {
+            return Ok(None);
+        }
+        let taken =
+            lock_until(&self.write, deadline).map(|taken| taken.then_some(Pass(&self.write)));
+        self.next.unlock()?;
+        taken
+    }
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    loop {
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn lock_until(file: &File, deadline: Instant) -> io::Result<bool> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Interrupted => {
+                return Err(error);
+            }
+            Err(_) if Instant::now() >= deadline => return Ok(false),
+            Err(_) => std::thread::sleep(POLL),
+        }
     }
 }
 

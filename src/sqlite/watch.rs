@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use super::{Store, connect, port_error};
 use crate::ports::Error;
@@ -29,7 +29,7 @@ impl ChangeWatch {
     /// # Errors
     /// When no further connection can be opened.
     pub fn open(store: &Store) -> Result<Self, Error> {
-        let connection = connect(&store.options, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        let connection = connect::reader(&store.options)
             .map_err(|source| port_error("watch the database", source))?;
         let mut watch = Self {
             connection,

@@ -1,1 +1,99 @@
--- inventory
+-- The inventory: stock, decided orders, and what is owed. It holds the truth.
+-- Times are Unix milliseconds, money is in minor units, ids are the 16 bytes of a UUID.
+-- No foreign keys: a check per row costs more than the audit that finds the same.
+
+-- This store: one row.
+CREATE TABLE store (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    store_id BLOB    NOT NULL CHECK (length(store_id) = 16),
+    batches  INTEGER NOT NULL -- Number of the last batch.
+) STRICT;
+
+-- A random id (UUIDv4).
+INSERT INTO store VALUES (1, unhex(
+    hex(randomblob(6))
+    || '4' || substr(hex(randomblob(2)), 2)
+    || substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2)
+    || hex(randomblob(6))
+), 0);
+
+-- initial + adjusted = available + blocked + sold, always.
+CREATE TABLE items (
+    sku        TEXT    PRIMARY KEY COLLATE BINARY, -- Case-sensitive, ordered bytewise.
+    name       TEXT    NOT NULL,
+    price      INTEGER NOT NULL CHECK (price >= 0),
+    initial    INTEGER NOT NULL CHECK (initial >= 0),
+    available  INTEGER NOT NULL, -- Below 0 only after a correction.
+    blocked    INTEGER NOT NULL CHECK (blocked >= 0),
+    sold       INTEGER NOT NULL CHECK (sold >= 0),
+    adjusted   INTEGER NOT NULL, -- The sum of all corrections.
+    version    INTEGER NOT NULL, -- Grows by one with every change of stock.
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row per decided order. A final row (PLACED, FAILED) never changes.
+CREATE TABLE orders (
+    order_id       BLOB    PRIMARY KEY CHECK (length(order_id) = 16),
+    customer       TEXT,             -- Unknown to some tombstones.
+    cart_hash      BLOB,             -- Unknown to some tombstones.
+    lines          TEXT    NOT NULL, -- JSON: [[sku, quantity, price, available before, stock version], ...], by SKU.
+    amount         INTEGER NOT NULL CHECK (amount >= 0),
+    state          INTEGER NOT NULL CHECK (state IN (1, 2, 3)), -- 1 BLOCK, 2 PLACED, 3 FAILED.
+    reason         TEXT    CHECK ((reason IS NOT NULL) = (state = 3)),
+    accepted_at    INTEGER NOT NULL,
+    decided_at     INTEGER NOT NULL,
+    hold_until     INTEGER NOT NULL,
+    settled_at     INTEGER,
+    batch_id       INTEGER,          -- No batch decided a tombstone.
+    batch_position INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What is blocked, by the end of its hold.
+CREATE INDEX orders_open ON orders (hold_until) WHERE state = 1;
+
+CREATE TABLE batches (
+    batch_id   INTEGER PRIMARY KEY,
+    decided_at INTEGER NOT NULL,
+    orders     INTEGER NOT NULL,
+    blocked    INTEGER NOT NULL
+) STRICT;
+
+-- The outbox of refunds: written with the settlement, executed afterwards.
+CREATE TABLE refunds (
+    order_id    BLOB    PRIMARY KEY CHECK (length(order_id) = 16),
+    amount      INTEGER NOT NULL CHECK (amount > 0),
+    reason      TEXT    NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    executed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX refunds_due ON refunds (recorded_at) WHERE executed_at IS NULL;
+
+-- Corrections of stock. The id makes a retry harmless.
+CREATE TABLE adjustments (
+    adjustment_id   BLOB    PRIMARY KEY CHECK (length(adjustment_id) = 16),
+    sku             TEXT    NOT NULL COLLATE BINARY,
+    units           INTEGER NOT NULL CHECK (units <> 0),
+    reason          TEXT    NOT NULL,
+    adjusted_at     INTEGER NOT NULL,
+    available_after INTEGER NOT NULL,
+    stock_version   INTEGER NOT NULL -- The item's version afterwards.
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX adjustments_of_item ON adjustments (sku, stock_version);
+
+-- Messages that nobody can process, to be looked up.
+CREATE TABLE dead_letters (
+    letter_id      INTEGER PRIMARY KEY,
+    topic          TEXT    NOT NULL,
+    partition      INTEGER NOT NULL,
+    message_offset INTEGER NOT NULL,
+    order_id       BLOB,
+    reason         TEXT    NOT NULL,
+    detail         TEXT    NOT NULL,
+    message_key    BLOB    NOT NULL,
+    payload        BLOB    NOT NULL,
+    recorded_at    INTEGER NOT NULL,
+    state          TEXT    NOT NULL CHECK (state IN ('pending', 'replayed', 'dropped')),
+    UNIQUE (topic, partition, message_offset)
+) STRICT;

@@ -1,0 +1,149 @@
+//! The inventory in a SQLite file.
+//!
+//! Every write is one job of the store's writer: it loads rows into a [`Book`], lets [`decide`] decide, and writes what
+//! changed. The write transaction is the lock.
+
+mod admin;
+mod audit;
+mod dead_letters;
+mod read;
+mod rows;
+mod write;
+
+use std::sync::Arc;
+
+use super::decide::{self, Book, Context};
+use super::{Inventory, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer};
+use crate::domain::{Order, OrderId, OrderState, Sku};
+use crate::ports::{Clock, Error};
+use crate::sqlite::Store;
+
+/// The inventory of one SQLite file. Deadlines go by the injected clock.
+#[derive(Debug)]
+pub struct SqliteInventory<C> {
+    store: Arc<Store>,
+    clock: Arc<C>,
+}
+
+impl<C: Clock> SqliteInventory<C> {
+    /// The inventory in a store that was opened with [`crate::sqlite::Scope::Inventory`].
+    ///
+    /// # Errors
+    /// When the store cannot be read or has no inventory.
+    pub fn open(store: Arc<Store>, clock: C) -> Result<Self, Error> {
+        store.read("open the inventory", |connection| {
+            connection.query_row("SELECT batches FROM store", [], |_| Ok(()))
+        })?;
+        Ok(Self {
+            store,
+            clock: Arc::new(clock),
+        })
+    }
+}
+
+impl<C: Clock> Inventory for SqliteInventory<C> {
+    async fn reserve(&self, batch: ReserveBatch) -> Result<Reservation, Error> {
+        let clock = Arc::clone(&self.clock);
+        self.store
+            .write(
+                format!("reserve {} carts", batch.carts.len()),
+                move |connection| {
+                    let items = read::items(connection, decide::skus(&batch.carts))?;
+                    let known =
+                        read::orders(connection, batch.carts.iter().map(|cart| &cart.order_id))?;
+                    let mut book = Book::new(items, known.into_iter().flatten());
+                    let context = Context {
+                        now: clock.now(),
+                        hold: batch.hold,
+                        batch_id: read::batches(connection)? + 1,
+                    };
+                    let (outcomes, changes) = decide::reserve(&mut book, &batch.carts, &context);
+                    write::changes(connection, &changes)?;
+                    write::batch(connection, &changes, &context)?;
+                    Ok(Reservation {
+                        outcomes,
+                        levels: changes.levels,
+                    })
+                },
+            )
+            .await
+    }
+
+    async fn settle(&self, batch: Vec<Settle>) -> Result<Settlement, Error> {
+        let clock = Arc::clone(&self.clock);
+        self.store
+            .write(
+                format!("settle {} orders", batch.len()),
+                move |connection| {
+                    let known: Vec<Order> =
+                        read::orders(connection, batch.iter().map(|settle| &settle.order_id))?
+                            .into_iter()
+                            .flatten()
+                            .collect();
+                    let skus = known
+                        .iter()
+                        .flat_map(|order| &order.lines)
+                        .map(|line| line.sku.clone());
+                    let items = read::items(connection, skus.collect())?;
+                    // Only of those that have failed already: no other can have one.
+                    let failed = known
+                        .iter()
+                        .filter(|order| order.state == OrderState::Failed);
+                    let refunds =
+                        read::refunds_of(connection, failed.map(|order| &order.order_id))?;
+                    let mut book = Book::new(items, known).with_refunds(refunds);
+                    let context = Context {
+                        now: clock.now(),
+                        hold: std::time::Duration::ZERO,
+                        batch_id: 0,
+                    };
+                    let (outcomes, changes) = decide::settle(&mut book, &batch, &context);
+                    write::changes(connection, &changes)?;
+                    Ok(Settlement {
+                        outcomes,
+                        levels: changes.levels,
+                    })
+                },
+            )
+            .await
+    }
+
+    async fn stock(&self, skus: Vec<Sku>, with_holds: bool) -> Result<StockAnswer, Error> {
+        let now = self.clock.now();
+        self.store.read("read stock", |connection| {
+            let mut levels = read::levels(connection, &skus)?;
+            if with_holds {
+                read::earliest_holds(connection, &mut levels)?;
+            }
+            Ok(StockAnswer { levels, now })
+        })
+    }
+
+    async fn orders(&self, ids: Vec<OrderId>) -> Result<Vec<Option<Order>>, Error> {
+        self.store.read("read orders", |connection| {
+            read::orders(connection, ids.iter())
+        })
+    }
+
+    async fn expired(&self, limit: usize) -> Result<Vec<Order>, Error> {
+        let now = self.clock.now();
+        self.store.read("read overdue orders", |connection| {
+            read::expired(connection, now, limit)
+        })
+    }
+
+    async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {
+        self.store.read("read due refunds", |connection| {
+            read::refunds_due(connection, limit)
+        })
+    }
+
+    async fn refunded(&self, ids: Vec<OrderId>) -> Result<(), Error> {
+        let now = self.clock.now();
+        self.store
+            .write(format!("mark {} refunds", ids.len()), move |connection| {
+                write::refunded(connection, &ids, now)
+            })
+            .await
+    }
+}

@@ -1,0 +1,174 @@
+//! Reads, inside and outside of write transactions.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::{Connection, Error, OptionalExtension, Row};
+
+use super::rows::{self, ORDER_COLUMNS};
+use crate::domain::{Order, OrderId, Sku, Timestamp};
+use crate::inventory::decide::ItemRow;
+use crate::inventory::{Refund, StockLevel};
+
+/// How many held orders are looked at for the earliest hold on an item.
+const HOLDS_READ_MAX: usize = 1_000;
+
+/// The number of the last batch.
+pub(super) fn batches(connection: &Connection) -> Result<u64, Error> {
+    connection
+        .prepare_cached("SELECT batches FROM store")?
+        .query_row([], |row| rows::number(row, 0))
+}
+
+const ITEM: &str = "SELECT available, blocked, sold, version, price FROM items WHERE sku = ?1";
+
+fn level(sku: &Sku, row: &Row<'_>) -> Result<StockLevel, Error> {
+    Ok(StockLevel {
+        sku: sku.clone(),
+        available: row.get(0)?,
+        blocked: row.get(1)?,
+        sold: row.get(2)?,
+        version: rows::number(row, 3)?,
+        earliest_hold: None,
+    })
+}
+
+/// The items that exist.
+pub(super) fn items(connection: &Connection, skus: BTreeSet<Sku>) -> Result<Vec<ItemRow>, Error> {
+    let mut statement = connection.prepare_cached(ITEM)?;
+    let mut items = Vec::with_capacity(skus.len());
+    for sku in skus {
+        let item = statement
+            .query_row([sku.as_str()], |row| {
+                Ok(ItemRow {
+                    price: rows::money(row, 4)?,
+                    level: level(&sku, row)?,
+                })
+            })
+            .optional()?;
+        items.extend(item);
+    }
+    Ok(items)
+}
+
+/// The stock of items, in the order asked for.
+pub(super) fn levels(
+    connection: &Connection,
+    skus: &[Sku],
+) -> Result<Vec<Option<StockLevel>>, Error> {
+    let mut statement = connection.prepare_cached(ITEM)?;
+    skus.iter()
+        .map(|sku| {
+            statement
+                .query_row([sku.as_str()], |row| level(sku, row))
+                .optional()
+        })
+        .collect()
+}
+
+/// Orders, in the order asked for.
+pub(super) fn orders<'a>(
+    connection: &Connection,
+    ids: impl Iterator<Item = &'a OrderId>,
+) -> Result<Vec<Option<Order>>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ORDER_COLUMNS} FROM orders WHERE order_id = ?1"
+    ))?;
+    ids.map(|id| statement.query_row([id.as_bytes()], rows::order).optional())
+        .collect()
+}
+
+/// Overdue orders, the longest overdue first.
+pub(super) fn expired(
+    connection: &Connection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Order>, Error> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {ORDER_COLUMNS} FROM orders WHERE state = 1 AND hold_until <= ?1 ORDER BY hold_until LIMIT ?2"
+        ))?
+        .query_map((now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)), rows::order)?
+        .collect()
+}
+
+/// Fills in when the earliest hold on each item runs out. Of more than 1,000 held orders only the earliest are read:
+/// an item that is not among them is held until the last of these at least.
+pub(super) fn earliest_holds(
+    connection: &Connection,
+    levels: &mut [Option<StockLevel>],
+) -> Result<(), Error> {
+    let mut wanted: HashMap<Sku, Option<Timestamp>> = levels
+        .iter()
+        .flatten()
+        .filter(|level| level.blocked > 0)
+        .map(|level| (level.sku.clone(), None))
+        .collect();
+    let mut missing = wanted.len();
+    if missing == 0 {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ORDER_COLUMNS} FROM orders WHERE state = 1 ORDER BY hold_until LIMIT {HOLDS_READ_MAX}"
+    ))?;
+    let mut held = statement.query([])?;
+    let mut last = None;
+    while let Some(row) = held.next()? {
+        let order = rows::order(row)?;
+        last = Some(order.hold_until);
+        for line in &order.lines {
+            if let Some(until @ None) = wanted.get_mut(&line.sku) {
+                *until = Some(order.hold_until);
+                missing -= 1;
+            }
+        }
+        if missing == 0 {
+            break;
+        }
+    }
+    for level in levels.iter_mut().flatten() {
+        if let Some(until) = wanted.get(&level.sku) {
+            level.earliest_hold = until.or(last);
+        }
+    }
+    Ok(())
+}
+
+/// Those of the orders that have a refund recorded.
+pub(super) fn refunds_of<'a>(
+    connection: &Connection,
+    ids: impl Iterator<Item = &'a OrderId>,
+) -> Result<Vec<OrderId>, Error> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM refunds WHERE order_id = ?1")?;
+    let mut found = Vec::new();
+    for id in ids {
+        if statement.exists([id.as_bytes()])? {
+            found.push(*id);
+        }
+    }
+    Ok(found)
+}
+
+/// Refunds that are not executed, the oldest first.
+pub(super) fn refunds_due(connection: &Connection, limit: usize) -> Result<Vec<Refund>, Error> {
+    connection
+        .prepare_cached(
+            "SELECT order_id, amount, reason, recorded_at, executed_at FROM refunds \
+             WHERE executed_at IS NULL ORDER BY recorded_at LIMIT ?1",
+        )?
+        .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], refund)?
+        .collect()
+}
+
+/// Reads a row of `order_id, amount, reason, recorded_at, executed_at`.
+pub(super) fn refund(row: &Row<'_>) -> Result<Refund, Error> {
+    let reason: String = row.get(2)?;
+    Ok(Refund {
+        order_id: rows::id(row, 0)?,
+        amount: rows::money(row, 1)?,
+        reason: reason
+            .parse()
+            .map_err(|source| rows::bad(2, rusqlite::types::Type::Text, source))?,
+        recorded_at: rows::time(row, 3)?,
+        executed_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
+    })
+}
