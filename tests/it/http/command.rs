@@ -17,14 +17,14 @@ struct Serve {
     child: Child,
     address: String,
     line: String,
-    _dir: Option<TempDir>,
+    dir: Option<TempDir>,
 }
 
 impl Serve {
     fn start(args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut serve = Self::start_in(dir.path(), args);
-        serve._dir = Some(dir);
+        serve.dir = Some(dir);
         serve
     }
 
@@ -45,7 +45,7 @@ impl Serve {
             address: address[..end].to_owned(),
             child,
             line,
-            _dir: None,
+            dir: None,
         }
     }
 
@@ -90,6 +90,7 @@ impl Drop for Serve {
         // Mostly it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.dir.take());
     }
 }
 

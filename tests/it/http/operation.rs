@@ -93,9 +93,10 @@ async fn metrics_count_orders_and_requests_by_route_and_status() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
     let shop = Shop::undecided([]).await;
-    for path in ["/", "/v1", "/v1/carts/7", "/v2/carts", "/v1/orders//place"] {
+    for path in ["/", "/v1", "/v1/carts/7", "/v2/carts", "/v1/orders", "/v1/orders/7/8"] {
         shop.get(path).await.problem(404, "not-found");
     }
+    shop.post("/v1/orders//place", "{}").await.problem(400, "malformed");
     let answer = shop.get("/v1/carts").await;
     answer.problem(405, "method-not-allowed");
     assert_eq!(answer.header("allow"), Some("POST"));
