@@ -1,6 +1,16 @@
 //! Integration tests: one binary.
+//!
+//! - `make`: short words for ids, carts and items.
+//! - `model`: the ports in memory, in simulated time.
+//! - `contracts`: one suite per port, run over every adapter.
+//! - `cli`, `http`: the program from outside.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose preparation fails cannot go on"
+)]
 
 mod cli;
 mod contracts;
+mod http;
 mod make;
 mod model;
