@@ -111,7 +111,11 @@ fn data_dir(context: &Context) -> Looked {
             advice: Some("choose another --data-dir"),
         };
     }
-    let missing = if folder.exists() { "" } else { "missing, and made when needed: " };
+    let missing = if folder.exists() {
+        ""
+    } else {
+        "missing, and made when needed: "
+    };
     good(
         "data directory",
         format!("{missing}{} ({origin})", shown.display()),

@@ -1,5 +1,7 @@
 //! Administration: catalogue, corrections, order search.
 
+use std::fmt::Write as _;
+
 use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, Error, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -257,7 +259,8 @@ fn find(connection: &Connection, filter: &OrderFilter) -> Result<Vec<Order>, Err
     let mut only = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {
             values.push(value);
-            sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+            // Writing to a string cannot fail.
+            let _ = write!(sql, " AND {condition} ?{}", values.len());
         }
     };
     only(
@@ -282,7 +285,7 @@ fn find(connection: &Connection, filter: &OrderFilter) -> Result<Vec<Order>, Err
         filter.after.map(|after| Box::new(*after.as_bytes()) as _),
     );
     values.push(Box::new(bounded(filter.limit)));
-    sql.push_str(&format!(" ORDER BY order_id LIMIT ?{}", values.len()));
+    let _ = write!(sql, " ORDER BY order_id LIMIT ?{}", values.len());
     connection
         .prepare_cached(&sql)?
         .query_map(rusqlite::params_from_iter(values), rows::order)?

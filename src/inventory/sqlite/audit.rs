@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Error};
+use rusqlite::{Connection, Error, Row};
 use uuid::Uuid;
 
 use super::{SqliteInventory, rows};
+use crate::domain::OrderId;
 use crate::inventory::{AuditReport, Auditing, Check, Finding};
 use crate::ports::{self, Clock};
 
@@ -69,24 +70,24 @@ const QUERIES: &[Query] = &[
     },
     Query {
         check: Check::Uniqueness,
-        sql: "SELECT lower(hex(refunds.order_id)), \
+        sql: "SELECT lower(hex(refunds.order_id)) AS order_id, \
          iif(orders.state IS NULL, 'refunded, and there is no such order', 'refunded, and it did not fail'), 1 \
          FROM refunds LEFT JOIN orders ON orders.order_id = refunds.order_id \
          WHERE orders.state IS NOT 3",
     },
     Query {
         check: Check::Unpaid,
-        sql: "SELECT lower(hex(order_id)), 'placed without a time of settlement, or with a reason to fail', 1 \
+        sql: "SELECT lower(hex(order_id)) AS order_id, 'placed without a time of settlement, or with a reason to fail', 1 \
          FROM orders WHERE state = 2 AND (settled_at IS NULL OR reason IS NOT NULL)",
     },
     Query {
         check: Check::Uniqueness,
-        sql: "SELECT lower(hex(order_id)), 'failed without a reason, or blocked with one', 1 \
+        sql: "SELECT lower(hex(order_id)) AS order_id, 'failed without a reason, or blocked with one', 1 \
          FROM orders WHERE (state = 3) <> (reason IS NOT NULL)",
     },
     Query {
         check: Check::Unrefunded,
-        sql: "SELECT lower(hex(order_id)), 'a refund of ' || amount || ' is due since ' || recorded_at, 1 \
+        sql: "SELECT lower(hex(order_id)) AS order_id, 'a refund of ' || amount || ' is due since ' || recorded_at, 1 \
          FROM refunds WHERE executed_at IS NULL AND recorded_at < ?1",
     },
 ];
@@ -121,6 +122,16 @@ impl<C: Clock> Auditing for SqliteInventory<C> {
     }
 }
 
+/// The SKU, or the order: SQL shows an id as hexadecimal digits without hyphens.
+fn subject(row: &Row<'_>) -> Result<String, Error> {
+    let subject: String = row.get(0)?;
+    let is_order = row.as_ref().column_name(0)? == "order_id";
+    Ok(match subject.parse::<OrderId>() {
+        Ok(id) if is_order => id.to_string(),
+        _ => subject,
+    })
+}
+
 fn audit(connection: &Connection, due_before: i64) -> Result<AuditReport, Error> {
     let mut report = AuditReport {
         skus: connection.query_row("SELECT count(*) FROM items", [], |row| rows::number(row, 0))?,
@@ -145,7 +156,7 @@ fn audit(connection: &Connection, due_before: i64) -> Result<AuditReport, Error>
         while let Some(row) = found.next()? {
             report.findings.push(Finding {
                 check: query.check,
-                subject: row.get(0)?,
+                subject: subject(row)?,
                 detail: row.get(1)?,
                 count: rows::number(row, 2)?.max(1),
             });
