@@ -39,7 +39,7 @@ pub(super) struct CartAccepted {
 /// The order id is `order_id`, or the header `Idempotency-Key`, or is made by the service. Repeating the request with
 /// the same id and cart is one order. Every error carries the order id.
 #[utoipa::path(
-    post, path = "/v1/carts", tag = "orders",
+    post, path = "/v1/carts", operation_id = "add_to_cart", tag = "orders",
     params(("Idempotency-Key" = Option<schema::Uuid>, Header, description = "The order id")),
     request_body = CartRequest,
     responses(

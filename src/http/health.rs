@@ -47,7 +47,7 @@ pub(super) struct StateBody {
 
 /// Which service this is.
 #[utoipa::path(
-    get, path = "/v1/info", tag = "operation",
+    get, path = "/v1/info", operation_id = "get_info", tag = "operation",
     responses(
         (status = 200, description = "Name, version and store", body = InfoBody),
         (status = 503, description = "The store does not answer: repeat"),
@@ -63,7 +63,7 @@ pub(super) async fn info<P: Served>(State(api): State<Api<P>>) -> Result<Json<In
 
 /// Whether the service lives.
 #[utoipa::path(
-    get, path = "/healthz", tag = "operation",
+    get, path = "/healthz", operation_id = "get_health", tag = "operation",
     responses((status = 200, description = "It does", body = StateBody))
 )]
 pub(super) async fn healthz() -> Json<StateBody> {
@@ -74,7 +74,7 @@ pub(super) async fn healthz() -> Json<StateBody> {
 ///
 /// Asks every store, and remembers for 5 s that a write failed: a full disk still reads.
 #[utoipa::path(
-    get, path = "/readyz", tag = "operation",
+    get, path = "/readyz", operation_id = "get_readiness", tag = "operation",
     responses(
         (status = 200, description = "It can", body = StateBody),
         (status = 503, description = "It cannot: `detail` names the store that does not answer"),

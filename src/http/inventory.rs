@@ -27,7 +27,7 @@ pub(super) const REASON_BYTES_MAX: usize = 500;
 
 /// The catalogue with its stock, by SKU.
 #[utoipa::path(
-    get, path = "/v1/inventory", tag = "inventory",
+    get, path = "/v1/inventory", operation_id = "list_items", tag = "inventory",
     params(PageQuery),
     responses(
         (status = 200, description = "A page of items", body = ItemPage),
@@ -62,7 +62,7 @@ pub(super) async fn list<P: Served>(
 
 /// One item with its stock.
 #[utoipa::path(
-    get, path = "/v1/inventory/{sku}", tag = "inventory",
+    get, path = "/v1/inventory/{sku}", operation_id = "get_item", tag = "inventory",
     params(("sku" = String, Path, description = "The item")),
     responses(
         (status = 200, description = "The item", body = ItemBody),
@@ -85,7 +85,7 @@ pub(super) async fn show<P: Served>(
 ///
 /// `stock` is needed for a new item and ignored for a known one: stock is corrected by adjustments.
 #[utoipa::path(
-    put, path = "/v1/inventory/{sku}", tag = "inventory",
+    put, path = "/v1/inventory/{sku}", operation_id = "put_item", tag = "inventory",
     params(("sku" = String, Path, description = "The item")),
     request_body = PutRequest,
     responses(
@@ -145,7 +145,7 @@ pub(super) async fn put<P: Served>(
 ///
 /// The header `Idempotency-Key` makes a repeat harmless; without it the service makes a key and answers it.
 #[utoipa::path(
-    post, path = "/v1/inventory/{sku}/adjustments", tag = "inventory",
+    post, path = "/v1/inventory/{sku}/adjustments", operation_id = "adjust_stock", tag = "inventory",
     params(
         ("sku" = String, Path, description = "The item"),
         ("Idempotency-Key" = Option<schema::Uuid>, Header, description = "The id of this correction"),

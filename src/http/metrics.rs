@@ -167,7 +167,7 @@ fn resident_bytes() -> Option<i64> {
 
 /// Counters for Prometheus.
 #[utoipa::path(
-    get, path = "/metrics", tag = "operation",
+    get, path = "/metrics", operation_id = "get_metrics", tag = "operation",
     responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"))
 )]
 pub(super) async fn scrape<P: Served>(State(api): State<Api<P>>) -> Response {

@@ -48,7 +48,7 @@ pub fn document() -> &'static str {
 
 /// This document.
 #[utoipa::path(
-    get, path = "/openapi.json", tag = "operation",
+    get, path = "/openapi.json", operation_id = "get_document", tag = "operation",
     responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json"))
 )]
 pub(super) async fn show() -> Response {
@@ -92,7 +92,7 @@ fn describe(operation: &mut Operation) {
             let content = RefOr::T(problem.build());
             response.content.insert(MEDIA_TYPE.to_owned(), content);
         }
-        if ["202", "409", "503"].contains(&status.as_str()) {
+        if ["409", "503"].contains(&status.as_str()) {
             let header = HeaderBuilder::new()
                 .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
                 .description(Some("Seconds, where trying again may help"));

@@ -28,12 +28,13 @@ const ANSWER_GRACE: Duration = Duration::from_secs(30);
 /// Waits for the decision, pays, settles. A client that goes away does not end it; a repeat joins it. `wait` bounds the
 /// response only.
 #[utoipa::path(
-    post, path = "/v1/orders/{id}/place", tag = "orders",
+    post, path = "/v1/orders/{id}/place", operation_id = "place_order", tag = "orders",
     params(("id" = schema::Uuid, Path, description = "The order"), WaitQuery),
     request_body = Option<PlaceRequest>,
     responses(
         (status = 200, description = "PLACED, or FAILED with the reason", body = OrderStatus),
-        (status = 202, description = "Not final yet: repeat to wait on", body = OrderStatus),
+        (status = 202, description = "Not final yet: repeat to wait on", body = OrderStatus,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 400, description = "Not an order id, not JSON, or no such wait"),
         (status = 404, description = "There is no such order"),
         (status = 409, description = "It stands for another cart; nothing was charged"),
@@ -83,11 +84,12 @@ async fn read_expected(
 ///
 /// The gateway is asked first, so that no payment can arrive afterwards.
 #[utoipa::path(
-    post, path = "/v1/orders/{id}/cancel", tag = "orders",
+    post, path = "/v1/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders",
     params(("id" = schema::Uuid, Path, description = "The order")),
     responses(
         (status = 200, description = "FAILED, by this or before", body = OrderStatus),
-        (status = 202, description = "Not decided yet, or the gateway does not answer: repeat", body = OrderStatus),
+        (status = 202, description = "Not decided yet, or the gateway does not answer: repeat", body = OrderStatus,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 400, description = "Not an order id"),
         (status = 404, description = "There is no such order"),
         (status = 409, description = "Too late: it is placed"),
@@ -105,7 +107,7 @@ pub(super) async fn cancel<P: Served>(
 ///
 /// With `wait` the answer comes as soon as the order is PLACED or FAILED, or after that time.
 #[utoipa::path(
-    get, path = "/v1/orders/{id}", tag = "orders",
+    get, path = "/v1/orders/{id}", operation_id = "get_order", tag = "orders",
     params(("id" = schema::Uuid, Path, description = "The order"), WaitQuery),
     responses(
         (status = 200, description = "Where it stands", body = OrderBody),
@@ -131,7 +133,7 @@ pub(super) async fn show<P: Served>(
 ///
 /// When it was accepted, in which batch it was decided on what stock, each attempt to pay, what was refunded.
 #[utoipa::path(
-    get, path = "/v1/orders/{id}/history", tag = "orders",
+    get, path = "/v1/orders/{id}/history", operation_id = "get_order_history", tag = "orders",
     params(("id" = schema::Uuid, Path, description = "The order")),
     responses(
         (status = 200, description = "Its story", body = HistoryBody),

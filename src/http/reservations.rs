@@ -38,7 +38,7 @@ pub(super) struct ReservationBody {
 ///
 /// Repeating the request with the same id and cart answers what was decided.
 #[utoipa::path(
-    post, path = "/v1/inventory/reservations", tag = "inventory",
+    post, path = "/v1/inventory/reservations", operation_id = "create_reservation", tag = "inventory",
     params(("Idempotency-Key" = Option<schema::Uuid>, Header, description = "The order id")),
     request_body = CartRequest,
     responses(
@@ -91,11 +91,12 @@ pub(super) async fn create<P: Served>(
 ///
 /// The gateway is asked first, so that no payment can arrive afterwards: the same as cancelling the order.
 #[utoipa::path(
-    delete, path = "/v1/inventory/reservations/{id}", tag = "inventory",
+    delete, path = "/v1/inventory/reservations/{id}", operation_id = "remove_reservation", tag = "inventory",
     params(("id" = schema::Uuid, Path, description = "The order")),
     responses(
         (status = 200, description = "FAILED, by this or before", body = orders::OrderStatus),
-        (status = 202, description = "Not decided yet, or the gateway does not answer: repeat", body = orders::OrderStatus),
+        (status = 202, description = "Not decided yet, or the gateway does not answer: repeat", body = orders::OrderStatus,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 400, description = "Not an order id"),
         (status = 404, description = "There is no such order"),
         (status = 409, description = "Too late: it is placed"),

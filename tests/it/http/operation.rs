@@ -150,9 +150,12 @@ async fn the_openapi_document_has_every_route_and_no_other() {
 #[test]
 fn every_operation_says_what_it_answers_and_every_error_is_a_problem_document() {
     let document: Value = serde_json::from_str(document()).unwrap();
+    let mut names = BTreeSet::new();
     for item in document["paths"].as_object().unwrap().values() {
         for operation in item.as_object().unwrap().values() {
             assert!(operation["summary"].is_string(), "{operation}");
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "{name} is there twice");
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.keys().any(|status| status.starts_with('2')));
             assert!(responses.contains_key("500"));
