@@ -54,7 +54,6 @@ pub mod flow;
 pub mod http;
 pub mod inventory;
 pub mod payments;
-pub mod pending;
 pub mod ports;
 pub mod queue;
 pub mod report;

@@ -8,7 +8,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, PaymentUrl, Port, SqliteUrl, StoreUrl};
 use crate::flow::{Flow, Settings};
 use crate::inventory::sqlite::SqliteInventory;
-use crate::pending::{Profile, Simulated};
+use crate::payments::simulated::{Profile, Simulated};
 use crate::ports::{Backends, Error};
 use crate::queue::sqlite::SqliteQueue;
 use crate::rng::{OrderIds, Rng};

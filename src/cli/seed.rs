@@ -9,9 +9,9 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::{Context, Usage, exit};
+use crate::catalogue::{self, File, Trace};
 use crate::config::{CountError, parse_count};
 use crate::inventory::{Administration, NewItem, PutOutcome};
-use crate::pending::catalogue::{self, File, Trace};
 
 /// How many items go into one transaction.
 const BATCH: usize = 1_000;

@@ -1,1 +1,22 @@
--- payments
+-- The ledger of the simulated gateway: one row per idempotency key. All times are Unix ms, all amounts minor units.
+CREATE TABLE charges (
+    order_id BLOB PRIMARY KEY,
+    customer TEXT, -- NULL for a key that was fenced before any charge came.
+    amount INTEGER,
+    state INTEGER NOT NULL, -- 0 open (every attempt timed out), 1 captured, 2 declined, 3 fenced.
+    at INTEGER NOT NULL, -- When it came to this state.
+    captures INTEGER NOT NULL,
+    refunded INTEGER NOT NULL,
+    refunds INTEGER NOT NULL,
+    refunded_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Every attempt to charge. The number of a customer's attempts decides what the next one comes to.
+CREATE TABLE attempts (
+    customer TEXT NOT NULL,
+    number INTEGER NOT NULL, -- From 1, per customer.
+    order_id BLOB NOT NULL,
+    outcome INTEGER NOT NULL, -- 1 captured, 2 declined, 3 timed out, 4 captured and the answer lost.
+    at INTEGER NOT NULL,
+    PRIMARY KEY (customer, number)
+) STRICT, WITHOUT ROWID;

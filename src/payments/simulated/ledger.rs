@@ -1,0 +1,294 @@
+//! The statements on the ledger. All run inside a transaction of the store.
+
+use rusqlite::{Connection, Error, OptionalExtension};
+
+use super::draw::{Draw, Outcome, draw};
+use super::{Attempt, Cancelled, Charge, LedgerEntry, Profile, Verdict};
+use crate::domain::{Money, OrderId, Timestamp};
+
+/// Every attempt so far has timed out: another one may be made.
+const OPEN: u8 = 0;
+const CAPTURED: u8 = 1;
+const DECLINED: u8 = 2;
+/// Cancelled before it was captured.
+const FENCED: u8 = 3;
+
+/// The gateway's words for a decline.
+pub(super) const DECLINE: &str = "declined by the bank";
+
+/// What a charge came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Charged {
+    /// The verdict was there already.
+    Before(Verdict),
+    /// This attempt has come to this.
+    Now(Draw),
+    /// The key stands for another charge.
+    Conflict,
+}
+
+/// What a refund came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refunded {
+    /// It is returned: now, or before.
+    Done,
+    /// Nothing was captured.
+    NotCaptured,
+    /// More than was captured.
+    TooMuch(Money),
+    /// Another amount was returned before.
+    Conflict(Money),
+}
+
+/// A row.
+struct Row {
+    state: u8,
+    customer: Option<String>,
+    amount: Money,
+    at: Timestamp,
+    refunded: Money,
+    refunds: u64,
+    refunded_at: Option<Timestamp>,
+}
+
+impl Row {
+    fn read(connection: &Connection, id: OrderId) -> Result<Option<Self>, Error> {
+        connection
+            .prepare_cached(
+                "SELECT state, customer, amount, at, refunded, refunds, refunded_at FROM charges WHERE order_id = ?1",
+            )?
+            .query_row([id.as_bytes()], |row| {
+                Ok(Self {
+                    state: row.get(0)?,
+                    customer: row.get(1)?,
+                    amount: money(2, row.get::<_, Option<i64>>(2)?.unwrap_or(0))?,
+                    at: Timestamp::from_millis(row.get(3)?),
+                    refunded: money(4, row.get(4)?)?,
+                    refunds: count(row.get(5)?),
+                    refunded_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
+                })
+            })
+            .optional()
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        match self.state {
+            CAPTURED => Some(Verdict::Captured {
+                amount: self.amount,
+            }),
+            DECLINED => Some(declined(DECLINE)),
+            FENCED => Some(declined("cancelled")),
+            _ => None,
+        }
+    }
+
+    /// Whether the key was used for another charge. A key that was fenced before any charge came stands for all.
+    fn conflicts(&self, charge: &Charge) -> bool {
+        self.customer.as_ref().is_some_and(|customer| {
+            customer != charge.customer.as_str() || self.amount != charge.amount
+        })
+    }
+}
+
+pub(super) fn declined(reason: &str) -> Verdict {
+    Verdict::Declined {
+        reason: reason.to_owned(),
+    }
+}
+
+fn money(column: usize, minor: i64) -> Result<Money, Error> {
+    Money::new(minor).map_err(|error| {
+        Error::FromSqlConversionFailure(column, rusqlite::types::Type::Integer, Box::new(error))
+    })
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// The number of the customer's next attempt.
+fn next_number(connection: &Connection, charge: &Charge) -> Result<u64, Error> {
+    connection
+        .prepare_cached("SELECT ifnull(max(number), 0) + 1 FROM attempts WHERE customer = ?1")?
+        .query_row([charge.customer.as_str()], |row| row.get(0))
+        .map(count)
+}
+
+/// What a charge would come to now, without making it; `None` where that needs no attempt.
+pub(super) fn foresee(
+    connection: &Connection,
+    profile: &Profile,
+    charge: &Charge,
+) -> Result<Option<Draw>, Error> {
+    let row = Row::read(connection, charge.order_id)?;
+    if row.is_some_and(|row| row.conflicts(charge) || row.verdict().is_some()) {
+        return Ok(None);
+    }
+    let number = next_number(connection, charge)?;
+    Ok(Some(draw(profile, &charge.customer, number)))
+}
+
+/// Charges, unless the verdict is there.
+pub(super) fn charge(
+    connection: &Connection,
+    profile: &Profile,
+    charge: &Charge,
+    now: Timestamp,
+) -> Result<Charged, Error> {
+    if let Some(row) = Row::read(connection, charge.order_id)? {
+        if row.conflicts(charge) {
+            return Ok(Charged::Conflict);
+        }
+        if let Some(verdict) = row.verdict() {
+            return Ok(Charged::Before(verdict));
+        }
+    }
+    let number = next_number(connection, charge)?;
+    let draw = draw(profile, &charge.customer, number);
+    connection
+        .prepare_cached("INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute((
+            charge.customer.as_str(),
+            i64::try_from(number).unwrap_or(i64::MAX),
+            charge.order_id.as_bytes(),
+            draw.outcome.code(),
+            now.millis(),
+        ))?;
+    let state = match draw.outcome {
+        Outcome::TimedOut => OPEN,
+        Outcome::Declined => DECLINED,
+        Outcome::Captured | Outcome::AnswerLost => CAPTURED,
+    };
+    // Captures are counted, not only noted, so that a second one would show.
+    connection
+        .prepare_cached(
+            "INSERT INTO charges VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, NULL)
+             ON CONFLICT DO UPDATE SET state = ?4, at = ?5, captures = captures + ?6",
+        )?
+        .execute((
+            charge.order_id.as_bytes(),
+            charge.customer.as_str(),
+            charge.amount.minor(),
+            state,
+            now.millis(),
+            draw.outcome.is_captured(),
+        ))?;
+    Ok(Charged::Now(draw))
+}
+
+/// The verdict, if there is one.
+pub(super) fn lookup(connection: &Connection, id: OrderId) -> Result<Option<Verdict>, Error> {
+    Ok(Row::read(connection, id)?.and_then(|row| row.verdict()))
+}
+
+/// Fences a key.
+pub(super) fn cancel(
+    connection: &Connection,
+    id: OrderId,
+    now: Timestamp,
+) -> Result<Cancelled, Error> {
+    match Row::read(connection, id)? {
+        Some(row) if row.state == CAPTURED => {
+            return Ok(Cancelled::Captured { amount: row.amount });
+        }
+        // A declined key never captures anything, and keeps its reason.
+        Some(row) if row.state != OPEN => {}
+        _ => {
+            connection
+                .prepare_cached(
+                    "INSERT INTO charges VALUES (?1, NULL, NULL, ?2, ?3, 0, 0, 0, NULL)
+                     ON CONFLICT DO UPDATE SET state = ?2, at = ?3",
+                )?
+                .execute((id.as_bytes(), FENCED, now.millis()))?;
+        }
+    }
+    Ok(Cancelled::Fenced)
+}
+
+/// Returns a captured amount, once.
+pub(super) fn refund(
+    connection: &Connection,
+    id: OrderId,
+    amount: Money,
+    now: Timestamp,
+) -> Result<Refunded, Error> {
+    let captured = Row::read(connection, id)?.filter(|row| row.state == CAPTURED);
+    let Some(row) = captured else {
+        return Ok(Refunded::NotCaptured);
+    };
+    if row.refunds > 0 {
+        return Ok(if row.refunded == amount {
+            Refunded::Done
+        } else {
+            Refunded::Conflict(row.refunded)
+        });
+    }
+    if amount > row.amount {
+        return Ok(Refunded::TooMuch(row.amount));
+    }
+    connection
+        .prepare_cached(
+            "UPDATE charges SET refunded = refunded + ?2, refunds = refunds + 1, refunded_at = ?3 WHERE order_id = ?1",
+        )?
+        .execute((id.as_bytes(), amount.minor(), now.millis()))?;
+    Ok(Refunded::Done)
+}
+
+/// What became of a key, oldest first.
+pub(super) fn attempts(connection: &Connection, id: OrderId) -> Result<Vec<Attempt>, Error> {
+    let Some(row) = Row::read(connection, id)? else {
+        return Ok(Vec::new());
+    };
+    // The attempts of a key are among those of its customer, which are few: they need no index of their own.
+    let mut attempts = connection
+        .prepare_cached(
+            "SELECT at, outcome FROM attempts WHERE customer = ?1 AND order_id = ?2 ORDER BY number",
+        )?
+        .query_map((&row.customer, id.as_bytes()), |row| {
+            let words = Outcome::words(row.get(1)?).unwrap_or("unknown");
+            Ok(attempt(Timestamp::from_millis(row.get(0)?), words))
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    if row.state == FENCED {
+        attempts.push(attempt(row.at, "fenced"));
+    }
+    if let Some(at) = row.refunded_at {
+        attempts.push(attempt(at, "refunded"));
+    }
+    Ok(attempts)
+}
+
+fn attempt(at: Timestamp, outcome: &str) -> Attempt {
+    Attempt {
+        at,
+        outcome: outcome.to_owned(),
+    }
+}
+
+/// At most `limit` keys after one.
+pub(super) fn list(
+    connection: &Connection,
+    after: Option<OrderId>,
+    limit: usize,
+) -> Result<Vec<LedgerEntry>, Error> {
+    // No key is shorter than the empty one.
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    connection
+        .prepare_cached(
+            "SELECT order_id, iif(state = ?3, amount, 0), captures, refunded, refunds FROM charges
+             WHERE order_id > ?1 ORDER BY order_id LIMIT ?2",
+        )?
+        .query_map(
+            (after, i64::try_from(limit).unwrap_or(i64::MAX), CAPTURED),
+            |row| {
+                Ok(LedgerEntry {
+                    order_id: OrderId::from_bytes(row.get(0)?),
+                    captured: money(1, row.get(1)?)?,
+                    captures: count(row.get(2)?),
+                    refunded: money(3, row.get(3)?)?,
+                    refunds: count(row.get(4)?),
+                })
+            },
+        )?
+        .collect()
+}
