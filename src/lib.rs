@@ -20,6 +20,7 @@
 //! | [`config`], [`wiring`] | from flags to backends; `wiring` alone names them |
 //! | [`cli`] | one file per command |
 //! | [`sqlite`] | the engine under the embedded adapters: one writer, group commit |
+//! | `group` | group commit: while one batch is under way, the next gathers |
 //! | [`rng`], [`clock`] | where randomness and time come from |
 //!
 //! # How data flows
@@ -51,6 +52,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod flow;
+mod group;
 pub mod http;
 pub mod inventory;
 pub mod payments;

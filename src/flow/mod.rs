@@ -17,7 +17,6 @@ mod api;
 mod cancel;
 mod expire;
 mod find;
-mod group;
 mod message;
 mod metrics;
 mod payment;

@@ -2,8 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::{Flow, group, message};
+use super::{Flow, message};
 use crate::domain::{AcceptedCart, CartHash, Customer, Order, OrderId, OrderState, Reason};
+use crate::group;
 use crate::inventory::{
     DeadLetterIndex, DeadLetterRow, DeadLetterState, Inventory, ReserveBatch, ReserveOutcome,
     Settle, SettleAction,

@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::group::Group;
 use super::stock_cache::StockCache;
 use super::{Metrics, Settings, stock_reads};
 use crate::domain::{CartHash, Order, OrderId, Reason, Sku, Status, StatusSet, Timestamp};
+use crate::group::Group;
 use crate::inventory::{Inventory, Settle, SettleOutcome, StockLevel};
 use crate::ports::{Clock, Error, Ports};
 use crate::queue::{Message, Position, Queue};
@@ -98,7 +98,7 @@ impl<P: Ports> Flow<P> {
             let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
             group(&ports, move |ports: Arc<P>, skus| {
                 let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
-                async move { stock_reads::read(&*ports, &stock, &shared_cache, skus).await }
+                async move { stock_reads::read(&*ports, &stock, &shared_cache, skus, true).await }
             })
         };
         let refresh = stock_reads::refresh(&ports, &stock, &shared_cache);

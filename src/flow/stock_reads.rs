@@ -19,12 +19,14 @@ const BATCH_MAX: usize = 2_000;
 /// Committed stock on its way into the shared cache.
 pub(super) type Share = mpsc::UnboundedSender<Vec<StockLevel>>;
 
-/// Reads items for everyone who waits for them: the shared cache where it is fresh and says enough, else the database.
+/// Reads items for everyone who waits for them: the shared cache where it is fresh and says enough, else the database;
+/// with `holds` also until when held units are held.
 pub(super) async fn read<P: Ports>(
     ports: &P,
     cache: &StockCache,
     share: &Share,
     wanted: Vec<Sku>,
+    holds: bool,
 ) -> Result<Vec<Option<StockLevel>>, Error> {
     let mut skus = wanted.clone();
     skus.sort();
@@ -55,9 +57,9 @@ pub(super) async fn read<P: Ports>(
     if !missing.is_empty() {
         // What is read was committed when the read began, not when it ended.
         let began = Instant::now();
-        let read = ports.inventory().stock(missing.clone(), true).await?;
+        let read = ports.inventory().stock(missing.clone(), holds).await?;
         let levels: Vec<StockLevel> = read.levels.iter().flatten().cloned().collect();
-        cache.learn(&levels, true, began);
+        cache.learn(&levels, holds, began);
         // The task that shares it ends with the flow.
         let _ = share.send(levels);
         answers.extend(missing.into_iter().zip(read.levels));
@@ -80,7 +82,9 @@ pub(super) fn refresh<P: Ports>(
     tokio::spawn(async move {
         let mut skus = Vec::new();
         while asked.recv_many(&mut skus, BATCH_MAX).await > 0 {
-            if let Err(error) = read(&*ports, &cache, &share, std::mem::take(&mut skus)).await {
+            if let Err(error) =
+                read(&*ports, &cache, &share, std::mem::take(&mut skus), false).await
+            {
                 tracing::debug!(%error, "stock is not refreshed");
             }
         }

@@ -9,13 +9,14 @@ mod profile;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use profile::{Profile, ProfileError};
 
 use super::{Attempt, Cancelled, Charge, LedgerEntry, Payments, Verdict};
 use crate::domain::{Money, OrderId};
+use crate::group::Group;
 use crate::ports::{Clock, Error};
 use crate::sqlite::Store;
 use draw::Outcome;
@@ -27,7 +28,12 @@ pub struct Simulated<C> {
     store: Arc<Store>,
     profile: Arc<Profile>,
     clock: Arc<C>,
+    /// Charges of many buyers share a job of the store's writer; started with the first charge.
+    charges: OnceLock<Group<Charge, Charged>>,
 }
+
+/// The most charges of one job.
+const CHARGES_MAX: usize = 1_000;
 
 impl<C: Clock> Simulated<C> {
     /// The gateway with the ledger in a store that was opened with [`crate::sqlite::Scope::Payments`].
@@ -42,7 +48,38 @@ impl<C: Clock> Simulated<C> {
             store,
             profile: Arc::new(profile),
             clock: Arc::new(clock),
+            charges: OnceLock::new(),
         })
+    }
+
+    /// Makes a charge, in a transaction with those that others make.
+    async fn enter(&self, charge: Charge) -> Result<Charged, Error> {
+        let charges = self.charges.get_or_init(|| {
+            let (store, profile, clock) = (
+                Arc::clone(&self.store),
+                Arc::clone(&self.profile),
+                Arc::clone(&self.clock),
+            );
+            Group::start(CHARGES_MAX, move |charges: Vec<Charge>| {
+                let (store, profile, clock) =
+                    (Arc::clone(&store), Arc::clone(&profile), Arc::clone(&clock));
+                async move {
+                    store
+                        .write(
+                            format!("charge {} orders", charges.len()),
+                            move |connection| {
+                                let now = clock.now();
+                                charges
+                                    .iter()
+                                    .map(|charge| ledger::charge(connection, &profile, charge, now))
+                                    .collect()
+                            },
+                        )
+                        .await
+                }
+            })
+        });
+        charges.submit(charge).await
     }
 
     /// How long the charge is on its way to the gateway: half of its latency.
@@ -63,14 +100,7 @@ impl<C: Clock> Payments for Simulated<C> {
         let amount = charge.amount;
         let arriving = self.time_to_arrive(&charge)?;
         sleep(arriving).await;
-        let (profile, clock) = (Arc::clone(&self.profile), Arc::clone(&self.clock));
-        // Charges of many buyers share a transaction: the store's writer gathers them.
-        let charged = self
-            .store
-            .write("charge an order", move |connection| {
-                ledger::charge(connection, &profile, &charge, clock.now())
-            })
-            .await?;
+        let charged = self.enter(charge).await?;
         let draw = match charged {
             Charged::Before(verdict) => return Ok(verdict),
             Charged::Conflict => {

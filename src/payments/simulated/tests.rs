@@ -223,7 +223,8 @@ async fn the_ledger_is_listed_in_pages_by_key() {
 async fn charges_of_many_buyers_at_once_all_get_their_own_verdict() {
     let bench = Bench::new();
     let gateway = bench.open("success=0.5&seed=1");
-    let charges = (0..=255).map(|number| async {
+    let gateway = &gateway;
+    let charges = (0..=255).map(|number| async move {
         let mut charge = charge(number);
         charge.customer = Customer::new(&format!("c{number}")).unwrap();
         let verdict = gateway.charge(charge).await.unwrap();

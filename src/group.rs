@@ -10,7 +10,7 @@ use crate::ports::Error;
 
 /// Callers of one batched operation, and the task that serves them.
 #[derive(Debug)]
-pub(super) struct Group<I, O> {
+pub(crate) struct Group<I, O> {
     inbox: mpsc::UnboundedSender<Entry<I, O>>,
 }
 
@@ -29,7 +29,7 @@ where
     ///
     /// `batch` does at most `max` items at once and returns one result each, in the same order. The inbox needs no
     /// bound of its own: every caller waits for its one item.
-    pub(super) fn start<B, F>(max: usize, batch: B) -> Self
+    pub(crate) fn start<B, F>(max: usize, batch: B) -> Self
     where
         B: Fn(Vec<I>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Vec<O>, Error>> + Send,
@@ -52,7 +52,7 @@ where
     }
 
     /// Hands in an item and waits for its result.
-    pub(super) async fn submit(&self, item: I) -> Result<O, Error> {
+    pub(crate) async fn submit(&self, item: I) -> Result<O, Error> {
         let (reply, result) = oneshot::channel();
         let gone = || Error::outcome_unknown("finish a batch that was being stopped");
         self.inbox.send(Entry { item, reply }).map_err(|_| gone())?;
@@ -61,7 +61,7 @@ where
 }
 
 /// Does a batch; when it fails for good, halves it until the items at fault stand alone (rule 13).
-pub(super) async fn each<I, O, B, F>(items: Vec<I>, batch: &B) -> Vec<Result<O, Error>>
+pub(crate) async fn each<I, O, B, F>(items: Vec<I>, batch: &B) -> Vec<Result<O, Error>>
 where
     I: Clone + Send + Sync,
     O: Send,
