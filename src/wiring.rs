@@ -8,7 +8,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, PaymentUrl, Port, SqliteUrl, StoreUrl};
 use crate::flow::{Flow, Settings};
 use crate::inventory::sqlite::SqliteInventory;
-use crate::payments::simulated::{Profile, Simulated};
+use crate::payments::simulated::Simulated;
 use crate::ports::{Backends, Error};
 use crate::queue::sqlite::SqliteQueue;
 use crate::rng::{OrderIds, Rng};
@@ -45,9 +45,7 @@ pub fn open(config: &Config) -> Result<OmsPorts, Error> {
             .ok_or_else(|| Error::permanent(format!("find the store of {}", port.as_str())))
     };
     let PaymentUrl::Simulated(gateway) = &config.payments.value;
-    let profile = Profile::parse(&gateway.profile).map_err(|source| {
-        Error::permanent("simulate the payment gateway").because(std::io::Error::other(source))
-    })?;
+    let profile = gateway.profile.clone();
     Ok(Backends {
         inventory: SqliteInventory::open(store(Port::Inventory)?, SystemClock)?,
         queue: SqliteQueue::open(store(Port::Queue)?, SystemClock)?,

@@ -11,15 +11,14 @@ use toml::Spanned;
 
 use super::file::File;
 use super::{
-    Error, Origin, PaymentUrl, Port, SimulatedUrl, Sourced, SqliteUrl, StoreUrl, ValueError,
-    parse_count,
+    Error, Origin, PaymentUrl, Port, Sourced, SqliteUrl, StoreUrl, ValueError, parse_count,
 };
 use crate::domain::{format_duration, parse_duration};
 use crate::flow::Settings;
 use crate::worker;
 
 /// Everything the program is told, valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where the embedded stores are, unless their URLs say otherwise.
     pub data_dir: Sourced<PathBuf>,
@@ -146,10 +145,7 @@ impl Config {
                 PAYMENT_URL,
                 flags.payment_url.as_deref(),
                 keys.payment_url.as_ref(),
-                PaymentUrl::Simulated(SimulatedUrl {
-                    profile: "simulated:".to_owned(),
-                    ledger: None,
-                }),
+                PaymentUrl::default(),
                 PaymentUrl::parse,
             )?,
             listen: sources.listen(keys.listen.as_ref())?,
@@ -194,6 +190,7 @@ impl Config {
     pub fn ledger(&self) -> PathBuf {
         let PaymentUrl::Simulated(gateway) = &self.payments.value;
         gateway
+            .profile
             .ledger
             .clone()
             .unwrap_or_else(|| self.data_dir.join("payments.db"))

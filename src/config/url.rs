@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use url::form_urlencoded;
 
 use super::{parse_count, redact};
+use crate::payments::simulated::Profile;
 
 /// Which port a URL is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,19 +105,18 @@ pub struct SqliteUrl {
 }
 
 /// Where the payment gateway is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum PaymentUrl {
     /// The simulated one.
     Simulated(SimulatedUrl),
 }
 
 /// The simulated gateway: `simulated:?success=0.95&…`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedUrl {
-    /// The URL without its ledger: how the gateway behaves.
-    pub profile: String,
-    /// The file that its ledger is in; none for `payments.db` in the data directory.
-    pub ledger: Option<PathBuf>,
+    text: String,
+    /// How it behaves, and where its ledger is if the URL says so.
+    pub profile: Profile,
 }
 
 impl StoreUrl {
@@ -164,46 +164,29 @@ impl PaymentUrl {
     /// # Errors
     /// [`UrlError`], which shows no password.
     pub fn parse(text: &str, base: &Path) -> Result<Self, UrlError> {
-        let ("simulated", rest) = scheme(Port::Payments, text)? else {
+        let ("simulated", _) = scheme(Port::Payments, text)? else {
             return Err(unknown(Port::Payments, text));
         };
-        let query = rest.strip_prefix('?').unwrap_or(rest);
-        if query.len() == rest.len() && !rest.is_empty() {
-            return Err(unknown(Port::Payments, text));
-        }
-        let is_ledger = |pair: &&str| pair.split('=').next() == Some("ledger");
-        let (ledgers, behaviour): (Vec<&str>, Vec<&str>) = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .partition(is_ledger);
-        let ledger = match ledgers.as_slice() {
-            [] => None,
-            [pair] => Some(ledger_path(pair).ok_or_else(|| UrlError::Parameter {
-                url: redact(text),
-                detail: "ledger names no file; write ledger=PATH".to_owned(),
-            })?),
-            _ => {
-                return Err(UrlError::Parameter {
-                    url: redact(text),
-                    detail: "ledger is given twice".to_owned(),
-                });
-            }
-        };
-        let profile = if behaviour.is_empty() {
-            "simulated:".to_owned()
-        } else {
-            format!("simulated:?{}", behaviour.join("&"))
-        };
+        let mut profile = Profile::parse(text).map_err(|error| UrlError::Parameter {
+            url: redact(text),
+            detail: error.to_string(),
+        })?;
+        profile.ledger = profile.ledger.map(|path| base.join(path));
         Ok(Self::Simulated(SimulatedUrl {
+            text: text.to_owned(),
             profile,
-            ledger: ledger.map(|path| base.join(path)),
         }))
     }
 }
 
-fn ledger_path(pair: &str) -> Option<String> {
-    let (_, path) = form_urlencoded::parse(pair.as_bytes()).next()?;
-    (!path.is_empty()).then(|| path.into_owned())
+impl Default for PaymentUrl {
+    /// The simulated gateway, always paying.
+    fn default() -> Self {
+        Self::Simulated(SimulatedUrl {
+            text: "simulated:".to_owned(),
+            profile: Profile::default(),
+        })
+    }
 }
 
 /// Splits a URL after its scheme; a scheme that this build does not speak is an error.
@@ -246,17 +229,7 @@ impl fmt::Display for PaymentUrl {
     /// Without passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Simulated(gateway) => {
-                f.write_str(&redact(&gateway.profile))?;
-                match &gateway.ledger {
-                    Some(path) => {
-                        let first = !gateway.profile.contains('?');
-                        let mark = if first { '?' } else { '&' };
-                        write!(f, "{mark}ledger={}", path.display())
-                    }
-                    None => Ok(()),
-                }
-            }
+            Self::Simulated(gateway) => f.write_str(&redact(&gateway.text)),
         }
     }
 }
@@ -307,25 +280,17 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_is_told_apart_from_the_behaviour() {
+    fn a_simulated_gateway_is_checked_before_anything_is_opened() {
         let parse = |text| PaymentUrl::parse(text, Path::new("base"));
-        for (text, profile, ledger) in [
-            ("simulated:", "simulated:", None),
-            ("simulated:?success=1", "simulated:?success=1", None),
-            (
-                "simulated:?seed=7&ledger=p.db&success=0.5",
-                "simulated:?seed=7&success=0.5",
-                Some("base/p.db"),
-            ),
-        ] {
-            let expected = SimulatedUrl {
-                profile: profile.to_owned(),
-                ledger: ledger.map(PathBuf::from),
-            };
-            assert_eq!(parse(text), Ok(PaymentUrl::Simulated(expected)), "{text}");
-        }
+        let PaymentUrl::Simulated(gateway) = parse("simulated:?success=0.5&ledger=p.db").unwrap();
+        assert_eq!(gateway.profile.ledger, Some(PathBuf::from("base/p.db")));
+        assert_eq!(parse("simulated:"), Ok(PaymentUrl::default()));
         for text in [
             "simulated:success=1",
+            "simulated:?succes=1",
+            "simulated:?success=2",
+            "simulated:?success=0.9&unknown=0.2",
+            "simulated:?latency=20",
             "simulated:?ledger=",
             "simulated:?ledger=a&ledger=b",
             "http://pay",

@@ -8,13 +8,9 @@ use super::list::{cells, table};
 use crate::cli::{Context, Table, exit};
 use crate::domain::Sku;
 use crate::inventory::{AdjustmentRow, Administration, Inventory, Item};
-use crate::ports::Error;
 
 /// How many corrections are shown.
 const ADJUSTMENTS_SHOWN: usize = 20;
-
-/// How many items one read asks for, on the way to one item.
-const PAGE: usize = 256;
 
 /// Arguments of `oms inventory show`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +33,7 @@ struct Shown {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let ports = context.open()?;
     let inventory = &ports.inventory;
-    let Some(mut item) = find(inventory, &args.sku).await? else {
+    let Some(mut item) = inventory.item(args.sku.clone()).await? else {
         return Err(unknown(&args.sku));
     };
     // The stock again, this time with the earliest hold.
@@ -83,25 +79,4 @@ fn print(shown: &Shown, context: &Context) -> anyhow::Result<()> {
 /// The error about an item that the catalogue does not have.
 pub(super) fn unknown(sku: &Sku) -> anyhow::Error {
     anyhow::anyhow!("there is no item {sku}; `oms inventory list` shows those there are")
-}
-
-/// One item by its SKU. The port lists items in order: the SKU without its last character is just before it.
-async fn find(inventory: &impl Administration, sku: &Sku) -> Result<Option<Item>, Error> {
-    let text = sku.as_str();
-    let last = text
-        .char_indices()
-        .next_back()
-        .map_or(0, |(index, _)| index);
-    let mut after = Sku::new(&text[..last]).ok();
-    loop {
-        let items = inventory.items(after, PAGE).await?;
-        let is_last = items.len() < PAGE;
-        after = items.last().map(|item| item.level.sku.clone());
-        if let Some(item) = items.into_iter().find(|item| item.level.sku >= *sku) {
-            return Ok(Some(item).filter(|item| item.level.sku == *sku));
-        }
-        if is_last {
-            return Ok(None);
-        }
-    }
 }

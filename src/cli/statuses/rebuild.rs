@@ -80,7 +80,7 @@ async fn rebuild(ports: &OmsPorts, orders: &[Order], counts: &mut Counts) -> any
         let status = present(ports, order).await?;
         batch.push(Transition {
             order_id: order.order_id,
-            from: yields_to(status),
+            from: StatusSet::yields_to(status),
             to: status,
             reason: order.reason,
             cart_hash: order.cart_hash,
@@ -115,19 +115,6 @@ async fn present(ports: &OmsPorts, order: &Order) -> anyhow::Result<Status> {
         Some(Verdict::Captured { .. }) => Status::PaymentSuccess,
         Some(Verdict::Declined { .. }) => Status::PaymentFailed,
     })
-}
-
-/// What may be overwritten: by a final outcome everything else, since the database holds the truth.
-fn yields_to(status: Status) -> StatusSet {
-    if !status.is_final() {
-        return StatusSet::below(status);
-    }
-    Status::ALL
-        .into_iter()
-        .filter(|other| *other != status)
-        .fold(StatusSet::MISSING, |set, other| {
-            set.or(StatusSet::only(other))
-        })
 }
 
 fn report(counts: &Counts, context: &Context) -> anyhow::Result<ExitCode> {

@@ -127,6 +127,7 @@ fn wrong_usage_is_one_line_and_code_2() {
         &["-q", "-v", "config"],
         &["--inventory-url", "oms.db", "config"],
         &["--payment-url", "simulated:?ledger=", "config"],
+        &["--payment-url", "simulated:?success=2", "order", "list"],
         &["completions", "tcsh-but-not-quite"],
     ] {
         let line = place.fails(2, args);

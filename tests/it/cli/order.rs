@@ -1,6 +1,6 @@
 //! `oms order`, with `oms worker`.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use serde_json::Value;
 
@@ -16,20 +16,30 @@ fn create(place: &Place, line: &str) -> String {
     id_of(&place.json(&["order", "create", "--line", line]))
 }
 
-/// A worker in a process of its own, killed at the end.
-struct Worker(Child);
+/// A process that runs beside the test, and never longer.
+struct Beside(Option<Child>);
 
-impl Worker {
-    fn start(place: &Place) -> Self {
-        let mut command = place.command(&["worker", "-q"]);
-        Self(command.stdout(Stdio::null()).spawn().unwrap())
+impl Beside {
+    fn start(place: &Place, args: &[&str], stdout: Stdio) -> Self {
+        Self(Some(place.command(args).stdout(stdout).spawn().unwrap()))
+    }
+
+    fn worker(place: &Place) -> Self {
+        Self::start(place, &["worker", "-q"], Stdio::null())
+    }
+
+    /// Waits for its end.
+    fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
     }
 }
 
-impl Drop for Worker {
+impl Drop for Beside {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        if let Some(mut child) = self.0.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 }
 
@@ -114,7 +124,7 @@ fn an_order_goes_all_the_way_and_tells_its_story() {
 #[test]
 fn create_and_place_in_one_go_with_a_worker_elsewhere() {
     let place = Place::seeded(1, 5);
-    let _worker = Worker::start(&place);
+    let _worker = Beside::worker(&place);
     let placed = place.json(&["order", "create", "--line", "SKU-00001=5", "--place"]);
     assert_eq!(placed["status"], "PLACED");
     let line = place.fails(1, &["order", "create", "--line", "SKU-00001"]);
@@ -238,7 +248,7 @@ fn placing_answers_within_the_wait_and_can_be_resumed() {
         done.error().contains("place it again to resume"),
         "{done:?}"
     );
-    let _worker = Worker::start(&place);
+    let _worker = Beside::worker(&place);
     assert!(place.ok(&["order", "place", &id]).contains("PLACED"));
 }
 
@@ -268,14 +278,11 @@ fn a_cancelled_order_gives_its_items_back_and_a_placed_one_stays() {
 fn watching_follows_an_order_to_its_end() {
     let place = Place::seeded(1, 5);
     let id = create(&place, "SKU-00001");
-    let watch = place
-        .command(&["order", "watch", &id, "--json", "--exit-status"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let args = ["order", "watch", &id, "--json", "--exit-status"];
+    let watch = Beside::start(&place, &args, Stdio::piped());
     place.ok(&["worker", "--drain"]);
     place.ok(&["order", "place", &id]);
-    let output = watch.wait_with_output().unwrap();
+    let output = watch.output();
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
     let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
