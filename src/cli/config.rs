@@ -35,7 +35,7 @@ pub fn run(_args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         context.out.json(&object)?;
         return Ok(exit::DONE);
     }
-    let mut table = Table::new(&["setting", "value", "origin"]);
+    let mut table = Table::new(&["setting", "~value", "origin"]);
     for entry in entries {
         table.row([entry.name.to_owned(), entry.value, entry.origin]);
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Colour, Context, Table, exit};
+use super::{Context, Table, counted, exit};
 use crate::config::Port;
 use crate::domain::Timestamp;
 use crate::inventory::{Administration, Auditing, DeadLetterIndex, DeadLetterState, Inventory};
@@ -170,9 +170,9 @@ async fn contents(ports: &OmsPorts, checks: &mut Vec<Looked>) {
         Err(error) => bad("catalogue", &error),
     });
     checks.push(match ports.queue.backlog().await {
-        Ok(0) => good("backlog", "0 carts wait undecided"),
+        Ok(0) => good("backlog", "no cart waits undecided"),
         Ok(backlog) => {
-            let mut check = good("backlog", format!("{backlog} carts wait undecided"));
+            let mut check = good("backlog", format!("{} undecided", counted(backlog, "cart")));
             check.advice = Some("`oms worker` decides them");
             check
         }
@@ -225,7 +225,7 @@ async fn clock(ports: &OmsPorts) -> Looked {
 fn report(checks: &[Looked], context: &Context) -> anyhow::Result<ExitCode> {
     let out = &context.out;
     out.list(checks, |checks| {
-        let mut table = Table::new(&["check", "state", "detail", "what to do"]);
+        let mut table = Table::new(&["check", "state", "~detail", "~what to do"]);
         for check in checks {
             table.row([
                 check.check.to_owned(),
@@ -238,8 +238,12 @@ fn report(checks: &[Looked], context: &Context) -> anyhow::Result<ExitCode> {
     })?;
     let wrong = checks.iter().filter(|check| !check.ok).count();
     if wrong == 0 {
-        out.note(out.paint(Colour::Green, "everything is in working order"));
+        out.note("everything is in working order");
         return Ok(exit::DONE);
     }
-    anyhow::bail!("{wrong} of {} checks found something wrong", checks.len())
+    anyhow::bail!(
+        "{} of {} found something wrong; the table says what to do",
+        wrong,
+        counted(checks.len(), "check")
+    )
 }

@@ -22,7 +22,7 @@ pub struct Args {}
 /// # Errors
 /// When a store cannot be opened, or is of a newer version.
 pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let mut table = Table::new(&["schema", ">version", "store"]);
+    let mut table = Table::new(&["schema", ">version", "~store"]);
     for place in wiring::places(&context.config)? {
         let health = place
             .examine()

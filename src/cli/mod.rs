@@ -27,6 +27,7 @@ mod output;
 mod run;
 mod table;
 mod usage;
+mod words;
 
 pub use args::{Cli, ColorChoice, Command, Globals};
 pub use context::Context;
@@ -34,3 +35,4 @@ pub use output::{ClosedPipe, Colour, Output};
 pub use run::run;
 pub use table::Table;
 pub use usage::Usage;
+pub use words::counted;

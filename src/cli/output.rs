@@ -146,9 +146,11 @@ impl Output {
         }
     }
 
-    /// Warns on stderr.
+    /// Warns on stderr, unless quiet.
     pub fn warn(&self, text: impl Display) {
-        talk(format_args!("warning: {text}"));
+        if !self.quiet {
+            talk(format_args!("warning: {text}"));
+        }
     }
 
     /// A bar on stderr towards a number of `things`; hidden where nobody watches.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Context, Usage, exit};
+use super::{Context, Usage, counted, exit};
 use crate::catalogue::{self, File, Trace};
 use crate::config::{CountError, parse_count};
 use crate::inventory::{Administration, NewItem, PutOutcome};
@@ -185,10 +185,10 @@ fn report(seeded: &Seeded, context: &Context) -> anyhow::Result<ExitCode> {
             .map(|(reason, count)| format!("{count} {reason}"))
             .collect();
         context.out.line(format_args!(
-            "{} rows of {} invoices: {} order lines, {} merged, {} skipped{}{}",
-            trace.rows,
-            trace.invoices,
-            trace.order_lines,
+            "{} of {}: {}, {} merged, {} skipped{}{}",
+            counted(trace.rows, "row"),
+            counted(trace.invoices, "invoice"),
+            counted(trace.order_lines, "order line"),
             trace.merged,
             trace.skipped.values().sum::<u64>(),
             if skipped.is_empty() { "" } else { ": " },
@@ -196,13 +196,17 @@ fn report(seeded: &Seeded, context: &Context) -> anyhow::Result<ExitCode> {
         ))?;
     }
     context.out.line(format_args!(
-        "{} items: {} created, {} changed, {} unchanged",
-        seeded.items, seeded.created, seeded.changed, seeded.unchanged
+        "{}: {} created, {} changed, {} unchanged",
+        counted(seeded.items, "item"),
+        seeded.created,
+        seeded.changed,
+        seeded.unchanged
     ))?;
     let known = seeded.changed + seeded.unchanged;
     if known > 0 {
         context.out.note(format_args!(
-            "{known} items were there already: their stock stays as it is (`oms inventory adjust` corrects it)"
+            "{} there already: stock stays as it is (`oms inventory adjust` corrects it)",
+            counted(known, "item")
         ));
     }
     Ok(exit::DONE)

@@ -1,8 +1,12 @@
 //! Tables: drawn by comfy-table on a terminal, plain aligned text elsewhere.
 
-use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, presets};
 
-/// Rows under a header. A column whose header begins with `>` is aligned to the right.
+/// Narrower terminals get lines that run over: breaking every cell helps nobody.
+const WIDTH_LEAST: u16 = 60;
+
+/// Rows under a header. A column whose header begins with `>` is aligned to the right; only one that begins with `~`
+/// may be broken into several lines, so that ids and SKUs can be copied.
 #[derive(Debug, Clone)]
 pub struct Table {
     header: Vec<Column>,
@@ -13,14 +17,16 @@ pub struct Table {
 struct Column {
     name: &'static str,
     right: bool,
+    breaks: bool,
 }
 
 impl Table {
     /// A table with these columns and no rows.
     pub fn new(header: &[&'static str]) -> Self {
-        let column = |name: &'static str| match name.strip_prefix('>') {
-            Some(name) => Column { name, right: true },
-            None => Column { name, right: false },
+        let column = |text: &'static str| Column {
+            name: text.trim_start_matches(['>', '~']),
+            right: text.starts_with('>'),
+            breaks: text.starts_with('~'),
         };
         Self {
             header: header.iter().map(|name| column(name)).collect(),
@@ -54,10 +60,15 @@ impl Table {
         };
         let mut table = comfy_table::Table::new();
         table.load_style(presets::UTF8_BORDERS_ONLY);
-        table.set_content_arrangement(ContentArrangement::Dynamic);
         if let Some(width) = width {
             table.set_width(width);
         }
+        let wide = table.width().is_some_and(|width| width >= WIDTH_LEAST);
+        table.set_content_arrangement(if wide {
+            ContentArrangement::Dynamic
+        } else {
+            ContentArrangement::Disabled
+        });
         table.set_header(self.header.iter().map(|column| {
             let cell = Cell::new(column.name).set_alignment(alignment(column));
             if bold {
@@ -72,6 +83,11 @@ impl Table {
                     .zip(&self.header)
                     .map(|(cell, column)| Cell::new(cell).set_alignment(alignment(column))),
             );
+        }
+        for (index, column) in self.header.iter().enumerate() {
+            if let Some(drawn) = table.column_mut(index).filter(|_| !column.breaks) {
+                drawn.set_constraint(ColumnConstraint::ContentWidth);
+            }
         }
         if bold {
             table.enforce_styling();
@@ -136,7 +152,19 @@ mod tests {
             table.plain(),
             "sku       price  name\nA          1.00  é\nLONGER  1000.00  \u{fffd}[31mred"
         );
-        assert!(table.drawn(Some(80), false).contains("LONGER"));
         assert!(!table.drawn(Some(80), false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn only_text_is_broken_and_only_where_there_is_room_to() {
+        let mut table = Table::new(&["order", "~detail"]);
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        table.row([id.to_owned(), "many words ".repeat(20)]);
+        let drawn = table.drawn(Some(70), false);
+        assert!(drawn.contains(id) && drawn.lines().count() > 5, "{drawn}");
+        for width in [0, 20] {
+            let drawn = table.drawn(Some(width), false);
+            assert!(drawn.contains(id) && drawn.lines().count() == 5, "{drawn}");
+        }
     }
 }

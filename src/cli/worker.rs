@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::signals::Stop;
-use super::{Context, exit};
+use super::{Context, counted, exit};
 use crate::config::parse_count;
 use crate::flow::Flow;
 use crate::wiring::OmsPorts;
@@ -90,8 +90,12 @@ fn report(totals: &Totals, context: &Context) -> anyhow::Result<ExitCode> {
         context.out.json(totals)?;
     } else {
         context.out.line(format_args!(
-            "{} carts decided in {} batches, {} dead letters, {} expired orders settled, {} refunds",
-            totals.carts, totals.batches, totals.dead_letters, totals.expired, totals.refunds
+            "{} decided in {}, {}, {} settled, {}",
+            counted(totals.carts, "cart"),
+            counted(totals.batches, "batch"),
+            counted(totals.dead_letters, "dead letter"),
+            counted(totals.expired, "expired order"),
+            counted(totals.refunds, "refund")
         ))?;
     }
     Ok(exit::DONE)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::view::pending;
-use crate::cli::{Context, Usage, exit};
+use crate::cli::{Context, Usage, counted, exit};
 use crate::inventory::{DeadLetterIndex, DeadLetterState};
 
 /// Arguments of `oms dead-letters drop`.
@@ -40,7 +40,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     } else {
         context
             .out
-            .line(format_args!("{dropped} dead letters are dropped"))?;
+            .line(format_args!("dropped: {}", counted(dropped, "dead letter")))?;
     }
     Ok(exit::DONE)
 }

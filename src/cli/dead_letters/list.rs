@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         "order",
         "reason",
         "state",
-        "detail",
+        "~detail",
     ]);
     loop {
         let rows = ports.inventory.letters(after, PAGE).await?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::view::{PAGE, pending};
-use crate::cli::{Context, exit};
+use crate::cli::{Context, counted, exit};
 use crate::inventory::{DeadLetterIndex, DeadLetterRow, DeadLetterState};
 use crate::queue::{Message, Queue};
 use crate::wiring::OmsPorts;
@@ -58,9 +58,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     if context.out.is_json() {
         context.out.json(&json!({"replayed": replayed}))?;
     } else {
-        context
-            .out
-            .line(format_args!("{replayed} messages are published again"))?;
+        context.out.line(format_args!(
+            "published again: {}",
+            counted(replayed, "message")
+        ))?;
     }
     Ok(exit::DONE)
 }

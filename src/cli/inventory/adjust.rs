@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::show::unknown;
-use crate::cli::{Context, Usage, exit};
+use crate::cli::{Context, Usage, counted, exit};
 use crate::domain::Sku;
 use crate::inventory::{Adjusted, Adjustment, Administration, StockLevel};
 use crate::statuses::Statuses;
@@ -104,8 +104,8 @@ fn report(shown: &Shown, context: &Context) -> anyhow::Result<ExitCode> {
     ))?;
     if shown.level.available < 0 {
         context.out.note(format_args!(
-            "more is blocked than there is: orders fail until {} units are back",
-            -shown.level.available
+            "more is blocked than there is: orders fail until there is room for {} more",
+            counted(-shown.level.available, "unit")
         ));
     }
     Ok(exit::DONE)

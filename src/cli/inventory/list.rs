@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
 pub(super) fn table() -> Table {
     Table::new(&[
         "sku",
-        "name",
+        "~name",
         ">price",
         ">available",
         ">blocked",

@@ -63,7 +63,7 @@ fn print(shown: &Shown, context: &Context) -> anyhow::Result<()> {
     if shown.adjustments.is_empty() {
         return Ok(());
     }
-    let mut rows = Table::new(&["time", ">by", ">available after", "reason", "id"]);
+    let mut rows = Table::new(&["time", ">by", ">available after", "~reason", "id"]);
     for row in &shown.adjustments {
         rows.row([
             row.at.to_string(),

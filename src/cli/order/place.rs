@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::tell::explain;
 use super::view::{known, painted, unknown};
-use crate::cli::{Context, exit};
+use crate::cli::{Context, counted, exit};
 use crate::domain::{CartHash, OrderId, Reason, Status, format_duration, parse_duration};
 use crate::flow::{Failure, Flow, Placement};
 use crate::queue::Queue;
@@ -54,7 +54,8 @@ pub(super) async fn place(
     let most = wait.unwrap_or(flow.settings().wait);
     if backlog > 0 {
         context.out.note(format_args!(
-            "{backlog} carts wait to be decided; waiting up to {} for a worker (`oms worker`)",
+            "{} undecided; waiting up to {} for a worker (`oms worker`)",
+            counted(backlog, "cart"),
             format_duration(most)
         ));
     }

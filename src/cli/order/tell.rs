@@ -89,7 +89,7 @@ fn decided(order: &Order, story: &OrderStory) -> String {
     };
     let of = (story.story.as_ref().and_then(|story| story.batch.as_ref()))
         .map_or_else(String::new, |row| {
-            format!(" of {}, of which {} were blocked", row.orders, row.blocked)
+            format!(" of {} ({} of them blocked)", row.orders, row.blocked)
         });
     format!(
         "The worker decided it {after} later, at {}, in batch {} as cart {}{of}.",

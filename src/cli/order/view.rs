@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
-use crate::cli::{Colour, Context, Output, Table};
+use crate::cli::{Colour, Context, Output, Table, counted};
 use crate::domain::{
     Customer, Money, Order, OrderId, OrderLine, OrderState, Reason, Status, Timestamp,
 };
@@ -137,13 +137,11 @@ pub(super) async fn known(flow: &Flow<OmsPorts>, id: OrderId) -> anyhow::Result<
 
 /// The error about an order that nobody knows.
 pub(super) fn unknown(id: OrderId, backlog: u64) -> anyhow::Error {
-    match backlog {
-        0 => anyhow::anyhow!("there is no order {id}; `oms order list` shows those there are"),
-        1 => anyhow::anyhow!(
-            "there is no order {id} yet; 1 cart waits undecided, and it may be that one: run `oms worker`"
-        ),
-        _ => anyhow::anyhow!(
-            "there is no order {id} yet; {backlog} carts wait undecided, and it may be among them: run `oms worker`"
-        ),
+    if backlog == 0 {
+        return anyhow::anyhow!("there is no order {id}; `oms order list` shows those there are");
     }
+    anyhow::anyhow!(
+        "there is no order {id} yet; {} undecided, and it may be among them: run `oms worker`",
+        counted(backlog, "cart")
+    )
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cli::{Context, exit};
+use crate::cli::{Context, counted, exit};
 use crate::domain::{Order, OrderState, Status, StatusSet};
 use crate::inventory::{Administration, OrderFilter};
 use crate::payments::{Payments, Verdict};
@@ -122,8 +122,11 @@ fn report(counts: &Counts, context: &Context) -> anyhow::Result<ExitCode> {
         context.out.json(counts)?;
     } else {
         context.out.line(format_args!(
-            "{} decided orders: {} statuses written, {} were right already; {} carts wait undecided",
-            counts.orders, counts.written, counts.kept, counts.undecided
+            "{}: statuses of {} written, {} right already; {} undecided",
+            counted(counts.orders, "decided order"),
+            counts.written,
+            counts.kept,
+            counted(counts.undecided, "cart")
         ))?;
     }
     if counts.ahead > 0 {

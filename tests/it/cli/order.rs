@@ -99,7 +99,7 @@ fn an_order_goes_all_the_way_and_tells_its_story() {
     for part in [
         "of ann was accepted at",
         "1 × SKU-00001, 2 × SKU-00002",
-        "in batch 1 as cart 1 of 1, of which 1 were blocked",
+        "in batch 1 as cart 1 of 1 (1 of them blocked)",
         "captured",
         "It was placed at",
         "stock version",
@@ -234,7 +234,7 @@ fn an_unknown_order_is_an_error_that_counts_who_waits() {
     create(&place, "SKU-00001");
     create(&place, "SKU-00001");
     let line = place.fails(1, &["order", "status", NOBODY]);
-    assert!(line.contains("2 carts wait undecided"), "{line}");
+    assert!(line.contains("2 carts undecided"), "{line}");
 }
 
 #[test]

@@ -16,7 +16,9 @@ fn a_bare_items_makes_a_hundred_and_twice_is_the_same() {
         "100 items: 0 created, 0 changed, 100 unchanged\n"
     );
     assert!(
-        again.stderr.contains("their stock stays as it is"),
+        again
+            .stderr
+            .contains("100 items there already: stock stays as it is"),
         "{again:?}"
     );
     let other = place.json(&["seed", "--items", "120", "--seed", "8"]);

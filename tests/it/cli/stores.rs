@@ -96,7 +96,7 @@ fn a_doctor_finds_good_stores_well() {
     place.ok(&["order", "create", "--line", "SKU-00001"]);
     let done = place.run(&["doctor"]);
     assert_eq!(done.code, Some(0));
-    assert!(done.stdout.contains("1 carts wait undecided"), "{done:?}");
+    assert!(done.stdout.contains("1 cart undecided"), "{done:?}");
     assert!(
         done.stderr.contains("everything is in working order"),
         "{done:?}"
