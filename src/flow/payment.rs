@@ -44,8 +44,10 @@ impl<P: Ports> Flow<P> {
         }
         match self.find_outcome(&order, deadline).await {
             Outcome::Captured(amount) => {
-                self.note(&order, Status::PaymentSuccess).await;
-                self.confirm(order.order_id, amount, deadline).await
+                // Neither waits for the other: whichever status is written last, the rank decides.
+                let noted = self.note(&order, Status::PaymentSuccess);
+                let confirmed = self.confirm(order.order_id, amount, deadline);
+                tokio::join!(noted, confirmed).1
             }
             Outcome::Declined => {
                 self.note(&order, Status::PaymentFailed).await;

@@ -42,7 +42,7 @@ impl<C: Clock> SqliteStatuses<C> {
     /// When the store cannot be read or has no statuses.
     pub fn open(store: Arc<Store>, clock: C) -> Result<Self, Error> {
         store.read("open the status store", |connection| {
-            table::get(connection, OrderId::from_bytes([0; 16]), clock.now())
+            table::get(connection, &[OrderId::from_bytes([0; 16])], clock.now())
         })?;
         Ok(Self(Arc::new(Inner {
             store,
@@ -57,17 +57,16 @@ impl<C: Clock> SqliteStatuses<C> {
 impl<C: Clock> Inner<C> {
     fn read(&self, id: OrderId) -> Result<Option<StatusEntry>, Error> {
         let now = self.clock.now();
-        self.store.read("read a status", |connection| {
-            table::get(connection, id, now)
-        })
+        let found = self.store.read("read a status", |connection| {
+            table::get(connection, &[id], now)
+        })?;
+        Ok(found.into_iter().next().flatten())
     }
 
     fn read_all(&self, ids: &[OrderId]) -> Result<Vec<Option<StatusEntry>>, Error> {
         let now = self.clock.now();
         self.store.read("read statuses", |connection| {
-            ids.iter()
-                .map(|id| table::get(connection, *id, now))
-                .collect()
+            table::get(connection, ids, now)
         })
     }
 
@@ -105,10 +104,7 @@ impl<C: Clock> Statuses for SqliteStatuses<C> {
                 format!("write {} statuses", batch.len()),
                 move |connection| {
                     let now = clock.now();
-                    let results = batch
-                        .iter()
-                        .map(|one| table::transition(connection, one, now))
-                        .collect::<Result<Vec<_>, _>>()?;
+                    let results = table::transition(connection, &batch, now)?;
                     let applied = applied(&batch, &results).map(|one| (one.order_id, one.to));
                     changes::append(connection, applied, now)?;
                     let next_expiry = batch.iter().map(|one| one.expires_at).min();

@@ -1,7 +1,7 @@
 //! The statements on statuses. All run inside a transaction of the store.
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension, Row};
+use rusqlite::{Connection, Error, OptionalExtension, Row, Statement};
 
 use super::super::{StatusChange, StatusEntry, Transition, Transitioned};
 use crate::domain::{CartHash, OrderId, Reason, Status, Timestamp};
@@ -41,16 +41,25 @@ fn entry(row: &Row<'_>) -> Result<StatusEntry, Error> {
     })
 }
 
-/// The present status, `None` if missing or expired.
+const GET: &str =
+    "SELECT status, reason, cart_hash, at FROM statuses WHERE order_id = ?1 AND expires_at > ?2";
+
+/// The present statuses, `None` if missing or expired.
 pub(super) fn get(
     connection: &Connection,
-    id: OrderId,
+    ids: &[OrderId],
+    now: Timestamp,
+) -> Result<Vec<Option<StatusEntry>>, Error> {
+    let mut select = connection.prepare_cached(GET)?;
+    ids.iter().map(|id| get_one(&mut select, id, now)).collect()
+}
+
+fn get_one(
+    select: &mut Statement<'_>,
+    id: &OrderId,
     now: Timestamp,
 ) -> Result<Option<StatusEntry>, Error> {
-    connection
-        .prepare_cached(
-            "SELECT status, reason, cart_hash, at FROM statuses WHERE order_id = ?1 AND expires_at > ?2",
-        )?
+    select
         .query_row((id.as_bytes(), now.millis()), entry)
         .optional()
 }
@@ -97,34 +106,40 @@ const SET: &str = "
         history = substr(CAST(history || ?7 AS BLOB), -?10)
     WHERE order_id = ?1 AND expires_at > ?8 AND (?9 >> status) & 1";
 
-/// Compare-and-set: one statement where it succeeds, a second one to tell why not.
+/// Compare-and-set, each on its own: one statement where it succeeds, a second one to tell why not.
 pub(super) fn transition(
     connection: &Connection,
-    transition: &Transition,
+    batch: &[Transition],
     now: Timestamp,
-) -> Result<Transitioned, Error> {
-    let sql = if transition.from.contains(None) {
-        SET_OR_INSERT
-    } else {
-        SET
+) -> Result<Vec<Transitioned>, Error> {
+    let mut set_or_insert = connection.prepare_cached(SET_OR_INSERT)?;
+    let mut set = connection.prepare_cached(SET)?;
+    let mut get = connection.prepare_cached(GET)?;
+    let mut transition = |transition: &Transition| {
+        let set = if transition.from.contains(None) {
+            &mut set_or_insert
+        } else {
+            &mut set
+        };
+        let mut change = [0; CHANGE_BYTES];
+        change[0] = transition.to.code();
+        change[1..].copy_from_slice(&transition.at.millis().to_be_bytes());
+        let written = set.execute((
+            transition.order_id.as_bytes(),
+            transition.to.code(),
+            transition.reason.map(Reason::as_str),
+            transition.cart_hash.as_ref().map(CartHash::as_bytes),
+            transition.at.millis(),
+            transition.expires_at.millis(),
+            change,
+            now.millis(),
+            transition.from.bits(),
+            HISTORY_BYTES_MAX,
+        ))?;
+        if written == 1 {
+            return Ok(Transitioned::Applied);
+        }
+        get_one(&mut get, &transition.order_id, now).map(Transitioned::Refused)
     };
-    let mut change = [0; CHANGE_BYTES];
-    change[0] = transition.to.code();
-    change[1..].copy_from_slice(&transition.at.millis().to_be_bytes());
-    let written = connection.prepare_cached(sql)?.execute((
-        transition.order_id.as_bytes(),
-        transition.to.code(),
-        transition.reason.map(Reason::as_str),
-        transition.cart_hash.as_ref().map(CartHash::as_bytes),
-        transition.at.millis(),
-        transition.expires_at.millis(),
-        change,
-        now.millis(),
-        transition.from.bits(),
-        HISTORY_BYTES_MAX,
-    ))?;
-    if written == 1 {
-        return Ok(Transitioned::Applied);
-    }
-    get(connection, transition.order_id, now).map(Transitioned::Refused)
+    batch.iter().map(&mut transition).collect()
 }
