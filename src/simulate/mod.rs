@@ -12,6 +12,7 @@ mod popularity;
 mod returns;
 mod span;
 mod storm;
+pub mod target;
 mod told;
 
 pub use driver::{Asked, Driver, InProcess, Retry, Said, Trouble};

@@ -11,6 +11,6 @@
 
 mod cli;
 mod contracts;
-//mod http;
+mod http;
 mod make;
 mod model;
