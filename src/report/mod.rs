@@ -1,1 +1,11 @@
-//! What a run is told as: terminal and JSON.
+//! What a run is told as: one object, as JSON and on a terminal.
+
+mod latency;
+mod run;
+mod terminal;
+
+pub use latency::{LatencyTable, Percentiles};
+pub use run::{
+    Example, FINDINGS_MAX, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
+};
+pub use terminal::summary;

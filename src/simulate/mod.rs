@@ -4,22 +4,28 @@
 //! this process or over HTTP; a [`Storm`] lets them loose and returns a [`Run`]: counts, latencies, and what each client
 //! was told, which the audit joins with committed state.
 
+mod aftermath;
 mod buyer;
 mod driver;
+mod invoices;
 mod measure;
 mod plan;
 mod popularity;
 mod returns;
+pub mod seeding;
 mod span;
 mod storm;
 pub mod target;
 mod told;
 
+pub use aftermath::{Aftermath, wait as wait_for_aftermath};
 pub use driver::{Asked, Driver, InProcess, Retry, Said, Trouble};
+pub use invoices::{InvoiceOutcome, outcomes as invoice_outcomes};
 pub use measure::{Counts, Latencies, Measured, Step, Tally, peak_rss_bytes, slot};
 pub use plan::{Drawn, Plan, USERS_MAX, Visit};
 pub use popularity::Popularity;
 pub use returns::{Board, Woken};
+pub use seeding::Seeded;
 pub use span::{Span, SpanError};
 pub use storm::{GRACE, IN_FLIGHT_MAX, Run, Storm};
 pub use told::{Answer, Told};

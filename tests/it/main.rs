@@ -11,6 +11,7 @@
 
 mod cli;
 mod contracts;
+mod faults;
 mod http;
 mod make;
 mod model;

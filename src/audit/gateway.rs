@@ -1,0 +1,224 @@
+//! P and U: the gateway's ledger against the orders. Both are read in the order of their ids, side by side.
+
+use super::{PAGE, Report};
+use crate::domain::{Money, Order, OrderId, OrderState};
+use crate::inventory::{Administration, Check, Finding, OrderFilter};
+use crate::payments::{LedgerEntry, Payments, Verdict};
+use crate::ports::{Error, Ports};
+
+/// Placed orders looked up one by one where the gateway cannot be listed.
+const LOOKED_UP_MAX: usize = 1_000;
+
+pub(super) async fn check<P>(ports: &P, report: &mut Report) -> Result<(), Error>
+where
+    P: Ports<Inventory: Administration>,
+{
+    let Some(first) = ports.payments().ledger(None, PAGE).await? else {
+        return look_up(ports, report).await;
+    };
+    let mut ledger = Pages {
+        page: first.into_iter(),
+        after: None,
+        done: false,
+    };
+    let mut after = None;
+    let mut entry = ledger.next(ports).await?;
+    loop {
+        let filter = OrderFilter {
+            after,
+            limit: PAGE,
+            ..OrderFilter::default()
+        };
+        let orders = ports.inventory().find_orders(filter).await?;
+        let Some(last) = orders.last() else { break };
+        after = Some(last.order_id);
+        for order in orders {
+            while let Some(unknown) = entry.take_if(|entry| entry.order_id < order.order_id) {
+                without_order(&unknown, report);
+                entry = ledger.next(ports).await?;
+            }
+            let own = entry.take_if(|entry| entry.order_id == order.order_id);
+            compare(ports, &order, own.as_ref(), report).await?;
+            if own.is_some() {
+                entry = ledger.next(ports).await?;
+            }
+        }
+    }
+    while let Some(unknown) = entry {
+        without_order(&unknown, report);
+        entry = ledger.next(ports).await?;
+    }
+    Ok(())
+}
+
+/// The ledger, page by page.
+struct Pages {
+    page: std::vec::IntoIter<LedgerEntry>,
+    after: Option<OrderId>,
+    done: bool,
+}
+
+impl Pages {
+    async fn next<P: Ports>(&mut self, ports: &P) -> Result<Option<LedgerEntry>, Error> {
+        if self.page.len() == 0 && !self.done {
+            let page = match self.after {
+                None => Vec::new(),
+                after => ports
+                    .payments()
+                    .ledger(after, PAGE)
+                    .await?
+                    .unwrap_or_default(),
+            };
+            self.done = page.is_empty();
+            self.page = page.into_iter();
+        }
+        let entry = self.page.next();
+        if let Some(entry) = &entry {
+            self.after = Some(entry.order_id);
+        }
+        Ok(entry)
+    }
+}
+
+fn find(report: &mut Report, check: Check, id: OrderId, detail: String) {
+    report.findings.push(Finding {
+        check,
+        subject: id.to_string(),
+        detail,
+        count: 1,
+    });
+}
+
+/// A key without an order: a fence, or a charge whose order the database has lost.
+fn without_order(entry: &LedgerEntry, report: &mut Report) {
+    if entry.captured > entry.refunded {
+        let detail = format!("paid {}, and there is no such order", entry.captured);
+        find(report, Check::Unpaid, entry.order_id, detail);
+    }
+}
+
+async fn compare<P>(
+    ports: &P,
+    order: &Order,
+    entry: Option<&LedgerEntry>,
+    report: &mut Report,
+) -> Result<(), Error>
+where
+    P: Ports<Inventory: Administration>,
+{
+    let id = order.order_id;
+    let (captured, captures) =
+        entry.map_or((Money::ZERO, 0), |entry| (entry.captured, entry.captures));
+    let (refunded, refunds) =
+        entry.map_or((Money::ZERO, 0), |entry| (entry.refunded, entry.refunds));
+    if captures > 1 {
+        find(
+            report,
+            Check::Uniqueness,
+            id,
+            format!("charged {captures} times"),
+        );
+    }
+    if refunds > 1 {
+        find(
+            report,
+            Check::Uniqueness,
+            id,
+            format!("refunded {refunds} times"),
+        );
+    }
+    match order.state {
+        OrderState::Placed => {
+            if captured != order.amount {
+                find(
+                    report,
+                    Check::Unpaid,
+                    id,
+                    format!("placed for {}, and {captured} was paid", order.amount),
+                );
+            }
+            if refunds > 0 {
+                find(
+                    report,
+                    Check::Unpaid,
+                    id,
+                    format!("placed, and {refunded} was refunded"),
+                );
+            }
+        }
+        OrderState::Failed if captured > Money::ZERO || refunds > 0 => {
+            let recorded = ports
+                .inventory()
+                .story(id)
+                .await?
+                .and_then(|story| story.refund);
+            match recorded {
+                None if refunds > 0 => {
+                    find(
+                        report,
+                        Check::Uniqueness,
+                        id,
+                        format!("{refunded} was refunded, and no refund is recorded"),
+                    );
+                }
+                None => find(
+                    report,
+                    Check::Unpaid,
+                    id,
+                    format!("failed, {captured} was paid, and no refund is recorded"),
+                ),
+                Some(refund) if refund.amount != captured => {
+                    let detail = format!(
+                        "{captured} was paid, and a refund of {} is recorded",
+                        refund.amount
+                    );
+                    find(report, Check::Unpaid, id, detail);
+                }
+                Some(refund) if refund.executed_at.is_some() && refunds == 0 => {
+                    find(
+                        report,
+                        Check::Unpaid,
+                        id,
+                        "its refund counts as executed, and the gateway knows none".to_owned(),
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        // Not settled yet: the sweep asks the gateway when the hold runs out.
+        OrderState::Failed | OrderState::Blocked => {}
+    }
+    Ok(())
+}
+
+/// Without a list: whether the placed orders are paid, one by one.
+async fn look_up<P>(ports: &P, report: &mut Report) -> Result<(), Error>
+where
+    P: Ports<Inventory: Administration>,
+{
+    let filter = OrderFilter {
+        state: Some(OrderState::Placed),
+        limit: LOOKED_UP_MAX,
+        ..OrderFilter::default()
+    };
+    let placed = ports.inventory().find_orders(filter).await?;
+    for order in &placed {
+        match ports.payments().lookup(order.order_id).await? {
+            Some(Verdict::Captured { amount }) if amount == order.amount => {}
+            other => find(
+                report,
+                Check::Unpaid,
+                order.order_id,
+                format!(
+                    "placed for {}, and the gateway says {other:?}",
+                    order.amount
+                ),
+            ),
+        }
+    }
+    report.notes.push(format!(
+        "the gateway cannot be listed: {} placed orders were looked up, and charges without an order would not show",
+        placed.len()
+    ));
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! The arguments of `oms simulate`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::cli::Context;
+use crate::config::{PaymentUrl, Sourced, parse_count};
+use crate::domain::parse_duration;
+use crate::simulate::{Span, USERS_MAX};
+
+/// The gateway of a storm, unless another one is configured.
+const PAYMENT_URL: &str = "simulated:?success=0.95";
+
+/// Arguments of `oms simulate`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Each buyer has a cart of its own, drawn by popularity, and a seed of its own: the same --seed gives
+the same buyers. It seeds an empty store; otherwise it takes SKU-00001 and so on as they are, adds
+those that are missing, and with --stock tops them up. Exit code 3 when an invariant is broken.
+
+Examples:
+  oms simulate --users 10000
+  oms simulate --users 10000 --items 1 --stock 100 --lines 1 --quantity 1
+  oms simulate --users 20000 --ramp 10s --payment-url 'simulated:?success=0.65&unknown=0.05'
+  oms simulate --users 10000 --target http://127.0.0.1:8080
+  oms simulate --trace 2011-11-29.csv --speed 600x --report-file day.json")]
+pub struct Args {
+    /// How many buyers come [default: 1000]
+    #[arg(long, value_name = "N", value_parser = users, conflicts_with = "trace")]
+    pub users: Option<u64>,
+    /// How many items are for sale, SKU-00001 and so on [default: 1000]
+    #[arg(long, value_name = "N", value_parser = items, conflicts_with_all = ["trace", "target"])]
+    pub items: Option<u32>,
+    /// Top every item up to so many units [default: as they are; new items get 100]
+    #[arg(long, value_name = "UNITS", value_parser = stock, conflicts_with = "target")]
+    pub stock: Option<i64>,
+    /// How uneven popularity is: 0 is even, 1 like words in a book
+    #[arg(long, value_name = "EXPONENT", default_value = "1.0", value_parser = zipf)]
+    pub zipf: f64,
+    /// How many different items a cart has: a number or a range
+    #[arg(long, value_name = "N..M", default_value = "1..3")]
+    pub lines: Span,
+    /// How many units of each: a number or a range
+    #[arg(long, value_name = "N..M", default_value = "1..2")]
+    pub quantity: Span,
+    /// How often a buyer comes back who was told that all is held
+    #[arg(long, value_name = "TIMES", default_value = "3")]
+    pub come_back: u32,
+    /// What buyers and carts are drawn from
+    #[arg(long, value_name = "SEED", default_value = "1")]
+    pub seed: u64,
+    /// How long placeOrder waits before it gives up [default: 3m]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub wait: Option<Duration>,
+    /// How long items are held [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    pub hold: Option<Duration>,
+    /// Spread arrivals evenly over this time
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    pub ramp: Duration,
+    /// Storm this service over HTTP, instead of the flow in this process
+    #[arg(long, value_name = "URL")]
+    pub target: Option<Url>,
+    /// Leave the queue to workers in other processes
+    #[arg(long)]
+    pub no_worker: bool,
+    /// Replay the orders of a file in the Online Retail format
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// How much faster than life the trace is replayed
+    #[arg(long, value_name = "FACTOR", default_value = "600x", value_parser = speed, requires = "trace")]
+    pub speed: f64,
+    /// Write the report as JSON, too
+    #[arg(long, value_name = "FILE.json", value_parser = report_file)]
+    pub report_file: Option<PathBuf>,
+}
+
+impl Args {
+    /// How many buyers come.
+    pub fn users(&self) -> u64 {
+        self.users.unwrap_or(1_000)
+    }
+
+    /// How many items are for sale.
+    pub fn items(&self) -> u32 {
+        self.items.unwrap_or(1_000)
+    }
+
+    /// Whether this process works the queue.
+    pub fn has_worker(&self) -> bool {
+        !self.no_worker && self.target.is_none()
+    }
+
+    /// The configuration of the run: flags of this command come before all else.
+    pub fn configure(&self, context: &Context) -> Context {
+        let mut context = context.clone();
+        if let Some(wait) = self.wait {
+            context.config.wait = Sourced::by_flag("--wait", wait);
+        }
+        if let Some(hold) = self.hold {
+            context.config.hold = Sourced::by_flag("--hold", hold);
+        }
+        if context.config.payments.is_default()
+            && let Ok(url) = PaymentUrl::parse(PAYMENT_URL, std::path::Path::new("."))
+        {
+            context.config.payments = Sourced::by_default(url);
+        }
+        context
+    }
+}
+
+fn users(text: &str) -> Result<u64, String> {
+    match parse_count(text) {
+        Ok(count @ 1..=USERS_MAX) => Ok(count),
+        Ok(_) => Err(format!("1 to {USERS_MAX} buyers are allowed")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn items(text: &str) -> Result<u32, String> {
+    match parse_count(text) {
+        Ok(count @ 1..=10_000_000) => u32::try_from(count).map_err(|error| error.to_string()),
+        Ok(_) => Err("1 to 10000000 items are allowed".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn stock(text: &str) -> Result<i64, String> {
+    let units = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a whole number of units"))?;
+    crate::catalogue::check_stock(units)
+}
+
+fn zipf(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(exponent) if (0.0..=10.0).contains(&exponent) => Ok(exponent),
+        _ => Err("a number from 0 to 10 is allowed".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        time => Ok(time),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.strip_suffix('x').map(str::parse::<f64>) {
+        Some(Ok(factor)) if factor.is_finite() && factor > 0.0 => Ok(factor),
+        _ => Err(format!(
+            "`{text}` is not a speed: write a factor such as 600x"
+        )),
+    }
+}
+
+fn report_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
+        Ok(path)
+    } else {
+        Err("the report is written as JSON; name a file that ends in .json".to_owned())
+    }
+}

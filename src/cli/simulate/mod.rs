@@ -1,0 +1,124 @@
+//! `oms simulate`: the storm, then the audit.
+
+mod args;
+mod progress;
+mod report;
+mod stage;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use args::Args;
+
+use super::signals::Stop;
+use super::{Context, exit};
+use crate::flow::Flow;
+use crate::simulate::target::OverHttp;
+use crate::simulate::{Board, Driver, GRACE, InProcess, Run, Storm};
+use crate::wiring::OmsPorts;
+use crate::worker;
+use stage::Stage;
+
+/// Runs a storm, audits it, and tells of it.
+///
+/// # Errors
+/// When the stores or the service cannot be used; a broken invariant is exit code 3, not an error.
+pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let stop = Stop::on_signal().context("cannot listen for signals")?;
+    let context = args.configure(context);
+    let flow = context.flow()?;
+    let stage = Stage::set(&args, &context, &flow).await?;
+    let workers = Workers::start(&args, &context, &flow);
+    let run = match &stage.client {
+        Some(client) => {
+            let driver = OverHttp::new(Arc::clone(client), *context.config.wait);
+            storm(&stage, &context, &flow, driver, None, &stop).await
+        }
+        None => {
+            let board = Arc::new(Board::new(stage.plan.skus()));
+            let learning = tokio::spawn(learn(flow.clone(), Arc::clone(&board)));
+            let driver = InProcess::new(flow.clone(), *context.config.wait);
+            let run = storm(&stage, &context, &flow, driver, Some(board), &stop).await;
+            learning.abort();
+            run
+        }
+    };
+    let told = report::tell(&args, &context, &flow, &stage, run, &stop).await?;
+    workers.end().await;
+    if let Some(interrupt) = stop.interrupt() {
+        return Ok(interrupt.exit_code());
+    }
+    Ok(if told.invariants.hold() {
+        exit::DONE
+    } else {
+        exit::invariant_broken()
+    })
+}
+
+async fn storm<D: Driver>(
+    stage: &Stage,
+    context: &Context,
+    flow: &Flow<OmsPorts>,
+    driver: D,
+    board: Option<Arc<Board>>,
+    stop: &Stop,
+) -> Run {
+    let storm = Storm::new(Arc::clone(&stage.plan), driver, board, *context.config.hold);
+    let counts = storm.watch();
+    let users = stage.plan.users();
+    tokio::select! {
+        biased;
+        run = storm.run(stop.requested()) => run,
+        never = progress::show(context, users, counts, flow) => match never {},
+    }
+}
+
+/// Tells the board of every stock level that this process learns.
+async fn learn(flow: Flow<OmsPorts>, board: Arc<Board>) {
+    let mut levels = flow.stock_feed();
+    while let Some(level) = levels.recv().await {
+        board.learn(&level);
+    }
+}
+
+/// The worker of this process, if it has one.
+struct Workers(Option<(watch::Sender<bool>, tokio::task::JoinHandle<()>)>);
+
+impl Workers {
+    fn start(args: &Args, context: &Context, flow: &Flow<OmsPorts>) -> Self {
+        if !args.has_worker() {
+            return Self(None);
+        }
+        let (end, ended) = watch::channel(false);
+        let batch_max = usize::try_from(*context.config.batch_max).unwrap_or(usize::MAX);
+        let options = worker::Options {
+            batch_max,
+            drain: false,
+        };
+        let flow = flow.clone();
+        let task = tokio::spawn(async move {
+            if let Err(error) = worker::run(flow, options, ended).await {
+                tracing::error!(%error, "the worker cannot start");
+            }
+        });
+        Self(Some((end, task)))
+    }
+
+    async fn end(self) {
+        if let Some((end, task)) = self.0 {
+            end.send_replace(true);
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the worker has failed");
+            }
+        }
+    }
+}
+
+/// When a run is over, whatever is still open.
+fn over_at(hold: std::time::Duration) -> Instant {
+    Instant::now() + hold + GRACE
+}

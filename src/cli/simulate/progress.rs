@@ -1,0 +1,50 @@
+//! The live line of a storm.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::cli::Context;
+use crate::flow::Flow;
+use crate::ports::Ports as _;
+use crate::queue::Queue as _;
+use crate::simulate::Counts;
+use crate::wiring::OmsPorts;
+
+/// How often it changes.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Shows how far the storm is, until dropped; nothing where nobody watches.
+pub(super) async fn show(
+    context: &Context,
+    users: u64,
+    counts: impl Fn() -> Counts,
+    flow: &Flow<OmsPorts>,
+) -> Infallible {
+    if !context.out.shows_progress() {
+        return std::future::pending().await;
+    }
+    let line = context.out.bar(users, "buyers");
+    let mut before = (Instant::now(), 0);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let counts = counts();
+        let decided = counts.placed + counts.failed_all();
+        let now = Instant::now();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = (decided - before.1) as f64 / (now - before.0).as_secs_f64();
+        before = (now, decided);
+        // A backlog that cannot be read is shown as none: the storm itself tells of the fault.
+        let backlog = flow.ports().queue().backlog().await.unwrap_or(0);
+        line.set_position(counts.finished);
+        line.set_message(format!(
+            "{} arrived, {} in flight, {} placed, {} refused, {} failed, backlog {backlog}, {rate:.0} orders/s",
+            counts.arrived,
+            counts.arrived - counts.finished,
+            counts.placed,
+            counts.refused_all(),
+            counts.failed_all(),
+        ));
+    }
+}

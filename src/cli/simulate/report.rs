@@ -1,0 +1,235 @@
+//! After the storm: waits for what is under way, audits, and tells of it.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::stage::Stage;
+use super::{Args, over_at};
+use crate::audit;
+use crate::cli::Context;
+use crate::cli::signals::Stop;
+use crate::domain::Reason;
+use crate::flow::Flow;
+use crate::inventory::{Administration, Check, Finding};
+use crate::report::{
+    self, Example, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
+};
+use crate::simulate::{
+    Aftermath, Answer, Run, Told, invoice_outcomes, peak_rss_bytes, wait_for_aftermath,
+};
+use crate::wiring::OmsPorts;
+
+/// Failed orders that are looked at for one with a refund.
+const REFUND_SOUGHT_MAX: usize = 200;
+
+/// Audits a run and tells of it: to stdout, and to the report file before anything later can fail.
+pub(super) async fn tell(
+    args: &Args,
+    context: &Context,
+    flow: &Flow<OmsPorts>,
+    stage: &Stage,
+    mut run: Run,
+    stop: &Stop,
+) -> anyhow::Result<RunReport> {
+    let ports = flow.ports();
+    let told = std::mem::take(&mut run.measured.told);
+    let deadline = over_at(*context.config.hold);
+    let aftermath = wait_for_aftermath(
+        ports,
+        &told,
+        &mut run.measured.counts,
+        deadline,
+        &stop.requested(),
+    )
+    .await?;
+    let committed = audit::committed(ports, Duration::ZERO).await?;
+    // A release counts as seen by everyone once its commit can have returned.
+    let clients = audit::clients(ports, &stage.plan, &told, run.longest_answer).await?;
+    let mut findings = committed.findings;
+    findings.extend(clients);
+    findings.extend(stuck(&aftermath, &findings));
+    let report = RunReport {
+        examples: examples(ports, &told).await?,
+        trace: trace(args, ports, stage, &told, &run).await?,
+        notes: committed.notes,
+        ..assemble(args, context, stage, &run, &aftermath, findings)
+    };
+    if let Some(path) = &args.report_file {
+        let json = serde_json::to_vec_pretty(&report)?;
+        std::fs::write(path, json)
+            .with_context(|| format!("cannot write the report to {}", path.display()))?;
+    }
+    if context.out.is_json() {
+        context.out.json(&report)?;
+    } else {
+        report::summary(&report, &context.out)?;
+    }
+    Ok(report)
+}
+
+/// Accepted orders that never became final, unless the audit of committed state has found them already.
+fn stuck(aftermath: &Aftermath, found: &[Finding]) -> Vec<Finding> {
+    let known: std::collections::HashSet<&str> = found
+        .iter()
+        .map(|finding| finding.subject.as_str())
+        .collect();
+    aftermath
+        .stuck
+        .iter()
+        .map(ToString::to_string)
+        .filter(|id| !known.contains(id.as_str()))
+        .map(|subject| Finding {
+            check: Check::Stuck,
+            subject,
+            detail: "accepted, and not final when the run was over".to_owned(),
+            count: 1,
+        })
+        .collect()
+}
+
+fn assemble(
+    args: &Args,
+    context: &Context,
+    stage: &Stage,
+    run: &Run,
+    aftermath: &Aftermath,
+    mut findings: Vec<Finding>,
+) -> RunReport {
+    let counts = &run.measured.counts;
+    let elapsed_s = run.elapsed.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let per_second = |count: u64| {
+        if elapsed_s > 0.0 {
+            count as f64 / elapsed_s
+        } else {
+            0.0
+        }
+    };
+    let invariants = Invariants::of(&findings);
+    let findings_omitted = findings.len().saturating_sub(report::FINDINGS_MAX) as u64;
+    findings.truncate(report::FINDINGS_MAX);
+    RunReport {
+        users: stage.plan.users(),
+        seed: args.seed,
+        plan_digest: stage.plan.digest(),
+        elapsed_s,
+        orders: OrderCounts {
+            errors: run.errors.0,
+            ..OrderCounts::from(counts)
+        },
+        units_sold: counts.units_sold,
+        placed_per_s: per_second(counts.placed),
+        decided_per_s: per_second(counts.placed + counts.failed_all()),
+        latency_ms: (&run.measured.latencies).into(),
+        verdict: if invariants.hold() {
+            Verdict::Ok
+        } else {
+            Verdict::Broken
+        },
+        invariants,
+        awaiting_gateway: aftermath.awaiting_gateway.len() as u64,
+        peak_rss_bytes: peak_rss_bytes(),
+        interrupted: run.interrupted,
+        findings,
+        findings_omitted,
+        notes: Vec::new(),
+        trace: None,
+        examples: Vec::new(),
+        settings: settings(args, context, stage, run),
+    }
+}
+
+fn settings(args: &Args, context: &Context, stage: &Stage, run: &Run) -> RunSettings {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let drawn = stage.trace.is_none();
+    RunSettings {
+        version: env!("CARGO_PKG_VERSION"),
+        store_id: stage.store_id,
+        target: args
+            .target
+            .as_ref()
+            .map_or_else(|| "in-process".to_owned(), ToString::to_string),
+        payment_url: context.config.payments.value.to_string(),
+        worker: args.has_worker(),
+        items: stage.items,
+        seeded: stage.seeded,
+        zipf: drawn.then_some(args.zipf),
+        lines: drawn.then(|| args.lines.to_string()),
+        quantity: drawn.then(|| args.quantity.to_string()),
+        come_back: args.come_back,
+        ramp_ms: ms(args.ramp),
+        speed: (!drawn).then_some(args.speed),
+        hold_ms: ms(*context.config.hold),
+        wait_ms: ms(*context.config.wait),
+        in_flight_max: run.in_flight_max as u64,
+        arrival_lag_max_ms: ms(run.arrival_lag_max),
+    }
+}
+
+async fn trace(
+    args: &Args,
+    ports: &OmsPorts,
+    stage: &Stage,
+    told: &[Told],
+    run: &Run,
+) -> anyhow::Result<Option<TraceReport>> {
+    let (Some(trace), Some(path)) = (&stage.trace, &args.trace) else {
+        return Ok(None);
+    };
+    let invoices = invoice_outcomes(ports, &stage.plan, told, &run.measured.faults).await?;
+    Ok(Some(TraceReport {
+        file: path.display().to_string(),
+        rows: trace.rows,
+        order_lines: trace.order_lines,
+        merged: trace.merged,
+        skipped: trace
+            .skipped
+            .iter()
+            .map(|(reason, count)| (reason.as_str(), *count))
+            .collect(),
+        empty_invoices: trace.empty_invoices,
+        invoices,
+    }))
+}
+
+/// One order that was placed, one that failed, one that was refunded, where there are such.
+async fn examples(ports: &OmsPorts, told: &[Told]) -> anyhow::Result<Vec<Example>> {
+    let mut examples = Vec::new();
+    if let Some(told) = told.iter().find(|told| told.answer == Answer::Placed) {
+        examples.push(Example {
+            outcome: "placed".to_owned(),
+            order_id: told.order_id,
+        });
+    }
+    let failed = || {
+        told.iter().filter_map(|told| match told.answer {
+            Answer::Failed(reason) => Some((told.order_id, reason)),
+            _ => None,
+        })
+    };
+    if let Some((order_id, reason)) = failed().next() {
+        examples.push(Example {
+            outcome: format!("failed: {reason}"),
+            order_id,
+        });
+    }
+    // Those that failed after a payment first.
+    let after_payment = failed().filter(|(_, reason)| {
+        !matches!(
+            reason,
+            Reason::SoldOut | Reason::Held | Reason::UnknownSku | Reason::Declined
+        )
+    });
+    for (order_id, _) in after_payment.take(REFUND_SOUGHT_MAX) {
+        let story = ports.inventory.story(order_id).await?;
+        if story.is_some_and(|story| story.refund.is_some()) {
+            examples.push(Example {
+                outcome: "refunded".to_owned(),
+                order_id,
+            });
+            break;
+        }
+    }
+    Ok(examples)
+}

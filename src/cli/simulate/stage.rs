@@ -1,0 +1,152 @@
+//! What stands before the first buyer comes: the catalogue, the plan, the way to the service.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use uuid::Uuid;
+
+use super::Args;
+use crate::catalogue::{self, File, Trace};
+use crate::cli::{Context, Usage, counted};
+use crate::domain::Sku;
+use crate::flow::Flow;
+use crate::inventory::Auditing;
+use crate::simulate::target::{self, Client};
+use crate::simulate::{Drawn, IN_FLIGHT_MAX, Plan, Popularity, Seeded, seeding};
+use crate::wiring::OmsPorts;
+
+/// Everything is ready.
+pub(super) struct Stage {
+    pub(super) plan: Arc<Plan>,
+    pub(super) store_id: Uuid,
+    pub(super) items: u64,
+    pub(super) seeded: Option<Seeded>,
+    pub(super) trace: Option<Trace>,
+    pub(super) client: Option<Arc<Client>>,
+}
+
+impl Stage {
+    pub(super) async fn set(
+        args: &Args,
+        context: &Context,
+        flow: &Flow<OmsPorts>,
+    ) -> anyhow::Result<Self> {
+        let trace = args.trace.as_deref().map(read_trace).transpose()?;
+        let store_id = flow.ports().inventory.store_id().await?;
+        let client = match &args.target {
+            Some(url) => Some(Arc::new(Client::new(url, IN_FLIGHT_MAX).await?)),
+            None => None,
+        };
+        if let Some(client) = &client {
+            target::wait_until_ready(client).await?;
+            target::check_store(client, store_id).await?;
+        }
+        let (skus, seeded) = match (&client, &trace) {
+            (Some(client), _) => (target::catalogue(client).await?, None),
+            (None, Some(trace)) => {
+                let items = trace.items(args.stock.unwrap_or(seeding::STOCK));
+                let skus = items.iter().map(|item| item.sku.clone()).collect();
+                (
+                    skus,
+                    Some(seeding::complete(flow.ports(), items, args.stock).await?),
+                )
+            }
+            (None, None) => {
+                let (skus, seeded) =
+                    seeding::synthetic(flow.ports(), args.items(), args.stock, args.seed).await?;
+                (skus, Some(seeded))
+            }
+        };
+        if let Some(seeded) = &seeded {
+            tell(seeded, context);
+        }
+        let items = skus.len() as u64;
+        let plan = Arc::new(plan(args, trace.as_ref(), skus)?);
+        Ok(Self {
+            plan,
+            store_id,
+            items,
+            seeded,
+            trace,
+            client,
+        })
+    }
+}
+
+fn read_trace(path: &Path) -> anyhow::Result<Trace> {
+    match catalogue::read(path).context("cannot replay a trace")? {
+        File::OnlineRetail(trace) if trace.invoices.is_empty() => Err(Usage::new(format!(
+            "{} has no order in it: all of its {} were skipped",
+            path.display(),
+            counted(trace.rows, "row")
+        ))
+        .into()),
+        File::OnlineRetail(trace) => Ok(trace),
+        File::Own(_) => Err(Usage::new(format!(
+            "{} is a catalogue, not orders; `oms seed --items` takes it",
+            path.display()
+        ))
+        .into()),
+    }
+}
+
+fn plan(args: &Args, trace: Option<&Trace>, items: Vec<Sku>) -> anyhow::Result<Plan> {
+    if let Some(trace) = trace {
+        let invoices = trace.invoices.clone().into();
+        return Ok(Plan::invoices(
+            args.seed,
+            args.come_back,
+            invoices,
+            args.speed,
+        ));
+    }
+    if items.is_empty() {
+        anyhow::bail!("the service has nothing for sale; `oms seed --items` fills its catalogue");
+    }
+    if u64::from(args.lines.low()) > items.len() as u64 {
+        return Err(Usage::new(format!(
+            "--lines asks for at least {} different items, and there are {}",
+            args.lines.low(),
+            items.len()
+        ))
+        .into());
+    }
+    Ok(Plan::drawn(
+        args.seed,
+        args.come_back,
+        Drawn {
+            users: args.users(),
+            popularity: Popularity::zipf(items.len(), args.zipf),
+            items: items.into(),
+            lines: args.lines,
+            quantity: args.quantity,
+            ramp: args.ramp,
+        },
+    ))
+}
+
+fn tell(seeded: &Seeded, context: &Context) {
+    if seeded.was_empty {
+        context.out.note(format_args!(
+            "seeded an empty store with {}",
+            counted(seeded.created, "item")
+        ));
+    } else if seeded.created > 0 {
+        context.out.note(format_args!(
+            "added {} that were missing",
+            counted(seeded.created, "item")
+        ));
+    }
+    if seeded.topped_up > 0 {
+        context.out.note(format_args!(
+            "topped up {}",
+            counted(seeded.topped_up, "item")
+        ));
+    }
+    if seeded.sold_out {
+        context
+            .out
+            .warn("everything is sold out; --stock tops it up");
+    }
+}

@@ -1,0 +1,129 @@
+//! After the last buyer has left: waits until what is still under way has ended, and finds out what became of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::measure::{Counts, slot};
+use super::told::{Answer, Told};
+use crate::domain::{Order, OrderId, OrderState, Reason};
+use crate::inventory::Inventory;
+use crate::payments::{Payments, Verdict};
+use crate::ports::{Error, Ports};
+
+/// How often it is looked again.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The most orders read at once.
+const PAGE: usize = 2_000;
+
+/// What became of the orders about which their clients were told nothing final.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Aftermath {
+    /// Accepted, and not final when the time was over: the service forgot them.
+    pub stuck: Vec<OrderId>,
+    /// Accepted, and not final, since the gateway owes its verdict.
+    pub awaiting_gateway: Vec<OrderId>,
+    /// Refunds that were due and not executed when the time was over.
+    pub unrefunded: u64,
+}
+
+/// Waits until every order that was accepted is final and every refund is executed, at most until the deadline or
+/// until `stop` becomes true; then counts what became of the orders that were open.
+///
+/// # Errors
+/// When the inventory does not answer.
+pub async fn wait<P: Ports>(
+    ports: &P,
+    told: &[Told],
+    counts: &mut Counts,
+    deadline: Instant,
+    stop: &watch::Receiver<bool>,
+) -> Result<Aftermath, Error> {
+    let open: Vec<&Told> = told.iter().filter(|told| told.answer.is_open()).collect();
+    loop {
+        let orders = read(ports, open.iter().map(|told| told.order_id)).await?;
+        let undecided = open.iter().filter(|told| {
+            // Nobody was told that an order in doubt exists: it need not.
+            match orders.get(&told.order_id) {
+                Some(order) => order.state == OrderState::Blocked,
+                None => told.answer != Answer::InDoubt,
+            }
+        });
+        let undecided = undecided.count();
+        let due = ports.inventory().refunds_due(PAGE).await?.len() as u64;
+        let over = Instant::now() >= deadline || *stop.borrow();
+        if (undecided == 0 && due == 0) || over {
+            let mut aftermath = account(ports, &open, &orders, counts).await;
+            aftermath.unrefunded = due;
+            return Ok(aftermath);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn read<P: Ports>(
+    ports: &P,
+    ids: impl Iterator<Item = OrderId>,
+) -> Result<HashMap<OrderId, Order>, Error> {
+    let ids: Vec<OrderId> = ids.collect();
+    let mut found = HashMap::new();
+    for page in ids.chunks(PAGE) {
+        let orders = ports.inventory().orders(page.to_vec()).await?;
+        found.extend(
+            orders
+                .into_iter()
+                .flatten()
+                .map(|order| (order.order_id, order)),
+        );
+    }
+    Ok(found)
+}
+
+async fn account<P: Ports>(
+    ports: &P,
+    open: &[&Told],
+    orders: &HashMap<OrderId, Order>,
+    counts: &mut Counts,
+) -> Aftermath {
+    let mut aftermath = Aftermath::default();
+    for told in open {
+        let accepted = told.answer.was_accepted();
+        let Some(order) = orders.get(&told.order_id) else {
+            // One that was accepted and has no row is lost, which the audit of the clients finds.
+            if told.answer == Answer::Accepted {
+                aftermath.stuck.push(told.order_id);
+            }
+            continue;
+        };
+        // An order in doubt that exists was accepted after all.
+        if !accepted {
+            counts.in_doubt -= 1;
+            counts.accepted += 1;
+        } else {
+            counts.open -= 1;
+        }
+        match order.state {
+            OrderState::Placed => {
+                counts.placed += 1;
+                let units: i64 = order.lines.iter().map(|line| line.quantity.units()).sum();
+                counts.units_sold += u64::try_from(units).unwrap_or(0);
+            }
+            OrderState::Failed => {
+                counts.failed[slot(order.reason.unwrap_or(Reason::Cancelled))] += 1;
+            }
+            OrderState::Blocked => {
+                counts.open += 1;
+                match ports.payments().lookup(told.order_id).await {
+                    Ok(Some(Verdict::Pending)) | Err(_) => {
+                        aftermath.awaiting_gateway.push(told.order_id)
+                    }
+                    Ok(_) => aftermath.stuck.push(told.order_id),
+                }
+            }
+        }
+    }
+    aftermath
+}
