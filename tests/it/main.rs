@@ -2,6 +2,7 @@
 //!
 //! - `make`: short words for ids, carts and items.
 //! - `model`: the ports in memory, in simulated time.
+//! - `faults`: decorators that make any port fail, hang or lie.
 //! - `contracts`: one suite per port, run over every adapter.
 //! - `cli`, `http`: the program from outside.
 #![expect(
@@ -11,6 +12,7 @@
 
 mod cli;
 mod contracts;
-//mod http;
+mod faults;
+mod http;
 mod make;
 mod model;

@@ -64,10 +64,15 @@ async fn two_ids_or_bad_ids_are_refused_with_an_id_to_go_on_with() {
         .post_with_key(CARTS, &id(2).to_string(), &with_id)
         .await;
     says(&two.cart_problem(400, "malformed"), "name two ids");
-    let not_uuid = shop.post_with_key(CARTS, "order-7", cart("c1", [("A", 1)])).await;
+    let not_uuid = shop
+        .post_with_key(CARTS, "order-7", cart("c1", [("A", 1)]))
+        .await;
     says(&not_uuid.cart_problem(400, "malformed"), "has to be a UUID");
     with_id["order_id"] = json!("order-7");
-    let in_body = shop.post(CARTS, &with_id).await.cart_problem(422, "invalid");
+    let in_body = shop
+        .post(CARTS, &with_id)
+        .await
+        .cart_problem(422, "invalid");
     says(&in_body, "`order-7` is not an order id");
     let mut twice = request(
         Method::POST,
@@ -138,30 +143,78 @@ async fn lines_that_make_no_cart_are_refused_with_the_line_at_fault() {
     let long = "A".repeat(65);
     for (lines, what) in [
         (json!([]), "the cart is empty"),
-        (json!([{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 0}]), "line 2: the quantity 0 is out of range"),
-        (json!([{"sku": "A", "quantity": -1}]), "line 1: the quantity -1 is out of range"),
-        (json!([{"sku": "A", "quantity": 1_000_001}]), "line 1: the quantity 1000001 is out of range"),
-        (json!([{"sku": "A", "quantity": u64::MAX}]), "line 1: the quantity"),
-        (json!([{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 1.5}]), "line 2: the quantity 1.5 is no whole number"),
-        (json!([{"sku": "A", "quantity": 1e30}]), "line 1: the quantity"),
-        (json!([{"sku": "A", "quantity": "2"}]), "expected a whole number"),
-        (json!([{"sku": " ", "quantity": 1}]), "line 1: the SKU is empty"),
-        (json!([{"sku": long, "quantity": 1}]), "line 1: the SKU has 65 bytes"),
-        (json!([{"sku": "A\u{0}", "quantity": 1}]), "line 1: the SKU contains a control character"),
-        (json!([{"sku": "A", "quantity": 1_000_000}, {"sku": " A", "quantity": 1}]), "the lines of A add up to too much"),
+        (
+            json!([{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 0}]),
+            "line 2: the quantity 0 is out of range",
+        ),
+        (
+            json!([{"sku": "A", "quantity": -1}]),
+            "line 1: the quantity -1 is out of range",
+        ),
+        (
+            json!([{"sku": "A", "quantity": 1_000_001}]),
+            "line 1: the quantity 1000001 is out of range",
+        ),
+        (
+            json!([{"sku": "A", "quantity": u64::MAX}]),
+            "line 1: the quantity",
+        ),
+        (
+            json!([{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 1.5}]),
+            "line 2: the quantity 1.5 is no whole number",
+        ),
+        (
+            json!([{"sku": "A", "quantity": 1e30}]),
+            "line 1: the quantity",
+        ),
+        (
+            json!([{"sku": "A", "quantity": "2"}]),
+            "expected a whole number",
+        ),
+        (
+            json!([{"sku": " ", "quantity": 1}]),
+            "line 1: the SKU is empty",
+        ),
+        (
+            json!([{"sku": long, "quantity": 1}]),
+            "line 1: the SKU has 65 bytes",
+        ),
+        (
+            json!([{"sku": "A\u{0}", "quantity": 1}]),
+            "line 1: the SKU contains a control character",
+        ),
+        (
+            json!([{"sku": "A", "quantity": 1_000_000}, {"sku": " A", "quantity": 1}]),
+            "the lines of A add up to too much",
+        ),
         (json!([{"sku": "A"}]), "missing field `quantity`"),
-        (json!([{"sku": "A", "quantity": 1, "price": 0}]), "unknown field `price`"),
-        (json!(vec![json!({"sku": "A", "quantity": 1}); 1_001]), "the cart has 1001 lines"),
+        (
+            json!([{"sku": "A", "quantity": 1, "price": 0}]),
+            "unknown field `price`",
+        ),
+        (
+            json!(vec![json!({"sku": "A", "quantity": 1}); 1_001]),
+            "the cart has 1001 lines",
+        ),
     ] {
         let body = json!({"customer": "c1", "lines": lines});
         let problem = shop.post(CARTS, body).await.cart_problem(422, "invalid");
         says(&problem, what);
     }
     for (body, what) in [
-        (json!({"customer": "", "lines": []}), "the customer is empty"),
-        (json!({"customer": "c".repeat(65), "lines": []}), "the customer has 65 bytes"),
+        (
+            json!({"customer": "", "lines": []}),
+            "the customer is empty",
+        ),
+        (
+            json!({"customer": "c".repeat(65), "lines": []}),
+            "the customer has 65 bytes",
+        ),
         (json!({"lines": []}), "missing field `customer`"),
-        (json!({"customer": "c1", "lines": [], "coupon": "X"}), "unknown field `coupon`"),
+        (
+            json!({"customer": "c1", "lines": [], "coupon": "X"}),
+            "unknown field `coupon`",
+        ),
         (json!([]), "expected"),
         (json!("text"), "expected"),
     ] {
@@ -209,7 +262,10 @@ async fn an_error_carries_the_id_that_the_client_sent_even_when_the_rest_is_wron
     let problem = shop.post(CARTS, body).await.cart_problem(422, "invalid");
     assert_eq!(problem["order_id"], json!(chosen));
     let answer = shop.post_with_key(CARTS, &chosen, "{").await;
-    assert_eq!(answer.cart_problem(400, "malformed")["order_id"], json!(chosen));
+    assert_eq!(
+        answer.cart_problem(400, "malformed")["order_id"],
+        json!(chosen)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,7 +283,9 @@ async fn only_json_is_taken() {
     shop.send(without).await.cart_problem(415, "not-json");
     let mut charset = request(Method::POST, CARTS, body.into());
     let media_type = "Application/JSON; charset=utf-8".parse().unwrap();
-    charset.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    charset
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
     shop.send(charset).await.ok(202);
 }
 
@@ -237,9 +295,15 @@ async fn a_body_over_a_mebibyte_is_refused_whether_or_not_it_says_so_first() {
     let large = vec![b' '; BODY_BYTES_MAX + 1];
     let mut announced = request(Method::POST, CARTS, large.clone().into());
     let length = large.len().to_string().parse().unwrap();
-    announced.headers_mut().insert(header::CONTENT_LENGTH, length);
-    shop.send(announced).await.cart_problem(413, "body-too-large");
-    let pieces = large.chunks(1_000).map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
+    announced
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, length);
+    shop.send(announced)
+        .await
+        .cart_problem(413, "body-too-large");
+    let pieces = large
+        .chunks(1_000)
+        .map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
     let streamed = Body::from_stream(futures::stream::iter(pieces.collect::<Vec<_>>()));
     let answer = shop.send(request(Method::POST, CARTS, streamed)).await;
     answer.cart_problem(413, "body-too-large");

@@ -40,7 +40,9 @@ impl Serve {
         let stdout = child.stdout.as_mut().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).unwrap_or_default();
-        let end = address.find(['"', '\n']).unwrap_or_else(|| panic!("it says `{line}`"));
+        let end = address
+            .find(['"', '\n'])
+            .unwrap_or_else(|| panic!("it says `{line}`"));
         Self {
             address: address[..end].to_owned(),
             child,
@@ -96,7 +98,11 @@ impl Drop for Serve {
 
 fn command(dir: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oms"));
-    command.current_dir(dir).arg("--data-dir").arg(dir.join("data")).arg("serve");
+    command
+        .current_dir(dir)
+        .arg("--data-dir")
+        .arg(dir.join("data"))
+        .arg("serve");
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("OMS_") {
             command.env_remove(name);
@@ -109,8 +115,15 @@ fn command(dir: &std::path::Path) -> Command {
 fn orders_are_taken_placed_and_kept_until_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let mut serve = Serve::start_in(dir.path(), &[]);
-    assert!(serve.line.starts_with("listening on http://127.0.0.1:"), "{}", serve.line);
-    let (status, item) = serve.send("PUT /v1/inventory/A", r#"{"name":"Lamp","price":5,"stock":2}"#);
+    assert!(
+        serve.line.starts_with("listening on http://127.0.0.1:"),
+        "{}",
+        serve.line
+    );
+    let (status, item) = serve.send(
+        "PUT /v1/inventory/A",
+        r#"{"name":"Lamp","price":5,"stock":2}"#,
+    );
     assert_eq!((status, &item["available"]), (201, &json!(2)));
     let (status, accepted) = serve.send(
         "POST /v1/carts",
@@ -130,7 +143,10 @@ fn orders_are_taken_placed_and_kept_until_the_next_start() {
     let (_, again) = serve.send("GET /v1/info", "");
     assert_eq!(again, info);
     let (_, order) = serve.send(&format!("GET /v1/orders/{id}"), "");
-    assert_eq!((&order["status"], &order["amount"]), (&json!("PLACED"), &json!(10)));
+    assert_eq!(
+        (&order["status"], &order["amount"]),
+        (&json!("PLACED"), &json!(10))
+    );
     serve.signal(Signal::SIGINT);
     assert_eq!(serve.ended(), Some(0));
 }
@@ -139,7 +155,10 @@ fn orders_are_taken_placed_and_kept_until_the_next_start() {
 fn json_says_where_it_listens() {
     let serve = Serve::start(&["--json", "--no-worker"]);
     let line: Value = serde_json::from_str(&serve.line).unwrap();
-    assert_eq!(line, json!({"listening": format!("http://{}", serve.address), "worker": false}));
+    assert_eq!(
+        line,
+        json!({"listening": format!("http://{}", serve.address), "worker": false})
+    );
 }
 
 #[test]
@@ -152,8 +171,14 @@ fn a_port_in_use_is_one_clear_error() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.starts_with("error: cannot listen on 127.0.0.1:"), "{text}");
-    assert!(text.contains("choose another address with --listen"), "{text}");
+    assert!(
+        text.starts_with("error: cannot listen on 127.0.0.1:"),
+        "{text}"
+    );
+    assert!(
+        text.contains("choose another address with --listen"),
+        "{text}"
+    );
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(output.stdout.is_empty());
 }
@@ -161,7 +186,10 @@ fn a_port_in_use_is_one_clear_error() {
 #[test]
 fn stopping_does_not_wait_for_those_who_wait() {
     let mut serve = Serve::start(&["--no-worker"]);
-    serve.send("PUT /v1/inventory/A", r#"{"name":"Lamp","price":5,"stock":2}"#);
+    serve.send(
+        "PUT /v1/inventory/A",
+        r#"{"name":"Lamp","price":5,"stock":2}"#,
+    );
     let (_, accepted) = serve.send(
         "POST /v1/carts",
         r#"{"customer":"c1","lines":[{"sku":"A","quantity":1}]}"#,
@@ -169,7 +197,9 @@ fn stopping_does_not_wait_for_those_who_wait() {
     let id = accepted["order_id"].as_str().unwrap();
     let mut waiting = TcpStream::connect(&serve.address).unwrap();
     waiting.set_read_timeout(Some(PATIENCE)).unwrap();
-    let head = format!("POST /v1/orders/{id}/place HTTP/1.1\r\nhost: oms\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let head = format!(
+        "POST /v1/orders/{id}/place HTTP/1.1\r\nhost: oms\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    );
     waiting.write_all(head.as_bytes()).unwrap();
     let (status, _) = serve.send("GET /healthz", "");
     assert_eq!(status, 200);

@@ -40,7 +40,10 @@ pub struct MinedClock {
 
 impl Clock for MinedClock {
     fn now(&self) -> Timestamp {
-        assert!(!self.armed.swap(false, Ordering::SeqCst), "the mine went off");
+        assert!(
+            !self.armed.swap(false, Ordering::SeqCst),
+            "the mine went off"
+        );
         self.clock.now()
     }
 }
@@ -140,7 +143,8 @@ impl Shop {
     }
 
     pub async fn delete(&self, path: &str) -> Answer {
-        self.send(request(Method::DELETE, path, Body::empty())).await
+        self.send(request(Method::DELETE, path, Body::empty()))
+            .await
     }
 
     /// Posts JSON, word by word as it is.
@@ -231,9 +235,16 @@ impl Answer {
     #[track_caller]
     pub fn problem(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
         let document: Value = serde_json::from_slice(&self.body).unwrap();
-        assert_eq!(document["type"], format!("urn:oms:problem:{kind}"), "{document}");
+        assert_eq!(
+            document["type"],
+            format!("urn:oms:problem:{kind}"),
+            "{document}"
+        );
         assert_eq!(document["status"], status, "{document}");
         for member in ["title", "detail"] {
             let text = document[member].as_str().unwrap();

@@ -12,9 +12,16 @@ async fn pages_of_the_catalogue_follow_one_another() {
     let mut skus = Vec::new();
     let mut after = String::new();
     loop {
-        let page = shop.get(&format!("/v1/inventory?limit=2{after}")).await.ok(200);
+        let page = shop
+            .get(&format!("/v1/inventory?limit=2{after}"))
+            .await
+            .ok(200);
         let items = page["items"].as_array().unwrap();
-        skus.extend(items.iter().map(|item| item["sku"].as_str().unwrap().to_owned()));
+        skus.extend(
+            items
+                .iter()
+                .map(|item| item["sku"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
             None => break,
@@ -49,7 +56,9 @@ async fn an_item_is_shown_with_its_stock() {
     let shop = Shop::open([("A", 10), ("AB", 5)]).await;
     shop.placed([("A", 2)]).await;
     let reservation = cart("c1", [("A", 3)]);
-    shop.post("/v1/inventory/reservations", reservation).await.ok(200);
+    shop.post("/v1/inventory/reservations", reservation)
+        .await
+        .ok(200);
     let item = shop.get("/v1/inventory/A").await.ok(200);
     let version = &item["stock_version"];
     assert!(version.as_u64().unwrap() > 0);
@@ -86,32 +95,62 @@ async fn an_item_is_created_and_afterwards_only_its_name_and_price_change() {
     assert_eq!(changed["price"], 0);
     assert_eq!(changed["available"], 13);
     let without_stock = json!({"name": "Lamp", "price": 5});
-    shop.put("/v1/inventory/L%2F1%20x", &without_stock).await.ok(200);
+    shop.put("/v1/inventory/L%2F1%20x", &without_stock)
+        .await
+        .ok(200);
     let item = shop.get("/v1/inventory/L%2F1%20x").await.ok(200);
     assert_eq!((&item["name"], &item["price"]), (&json!("Lamp"), &json!(5)));
     let new = shop.put("/v1/inventory/M", without_stock).await;
     says(&new.problem(422, "invalid"), "`stock` is needed");
-    shop.get("/v1/inventory/M").await.problem(404, "unknown-sku");
+    shop.get("/v1/inventory/M")
+        .await
+        .problem(404, "unknown-sku");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_item_that_cannot_be_is_refused() {
     let shop = Shop::undecided([]).await;
     for (body, what) in [
-        (json!({"name": "", "price": 1, "stock": 1}), "the name is empty"),
-        (json!({"name": "é".repeat(101), "price": 1, "stock": 1}), "the name has 202 bytes"),
-        (json!({"name": "a\nb", "price": 1, "stock": 1}), "control character"),
-        (json!({"name": "a", "price": -1, "stock": 1}), "price: the amount -1 is out of range"),
-        (json!({"name": "a", "price": 1.5, "stock": 1}), "line 1 column"),
-        (json!({"name": "a", "price": 1, "stock": -1}), "the stock is negative"),
-        (json!({"name": "a", "price": 1, "stock": 1_000_000_000_001_i64}), "the stock is too large"),
-        (json!({"name": "a", "price": 1, "stock": 1, "sku": "A"}), "unknown field `sku`"),
+        (
+            json!({"name": "", "price": 1, "stock": 1}),
+            "the name is empty",
+        ),
+        (
+            json!({"name": "é".repeat(101), "price": 1, "stock": 1}),
+            "the name has 202 bytes",
+        ),
+        (
+            json!({"name": "a\nb", "price": 1, "stock": 1}),
+            "control character",
+        ),
+        (
+            json!({"name": "a", "price": -1, "stock": 1}),
+            "price: the amount -1 is out of range",
+        ),
+        (
+            json!({"name": "a", "price": 1.5, "stock": 1}),
+            "line 1 column",
+        ),
+        (
+            json!({"name": "a", "price": 1, "stock": -1}),
+            "the stock is negative",
+        ),
+        (
+            json!({"name": "a", "price": 1, "stock": 1_000_000_000_001_i64}),
+            "the stock is too large",
+        ),
+        (
+            json!({"name": "a", "price": 1, "stock": 1, "sku": "A"}),
+            "unknown field `sku`",
+        ),
         (json!({"price": 1, "stock": 1}), "missing field `name`"),
     ] {
         let answer = shop.put("/v1/inventory/A", body).await;
         says(&answer.problem(422, "invalid"), what);
     }
-    shop.put("/v1/inventory/A", "{").await.problem(400, "malformed");
+    shop.put("/v1/inventory/A", "{")
+        .await
+        .problem(400, "malformed");
     assert_eq!(shop.get("/v1/inventory").await.ok(200)["items"], json!([]));
 }
 
@@ -133,7 +172,11 @@ async fn a_correction_is_made_once_however_often_it_is_sent() {
     conflict.problem(422, "id-conflict");
     let made = shop.post(path, &other).await.ok(200);
     assert_eq!(made["available"], 3);
-    made["adjustment_id"].as_str().unwrap().parse::<uuid::Uuid>().unwrap();
+    made["adjustment_id"]
+        .as_str()
+        .unwrap()
+        .parse::<uuid::Uuid>()
+        .unwrap();
     assert_eq!(shop.get("/v1/inventory/A").await.ok(200)["adjusted"], 0);
 }
 
@@ -147,7 +190,10 @@ async fn a_correction_that_cannot_be_is_refused() {
         (json!({"by": 1, "reason": "r".repeat(501)}), "501 bytes"),
         (json!({"by": 1}), "missing field `reason`"),
         (json!({"by": "1", "reason": "r"}), "line 1 column"),
-        (json!({"by": 2_000_000_000_000_i64, "reason": "r"}), "leave the range"),
+        (
+            json!({"by": 2_000_000_000_000_i64, "reason": "r"}),
+            "leave the range",
+        ),
         (json!({"by": i64::MIN, "reason": "r"}), "leave the range"),
     ] {
         says(&shop.post(path, body).await.problem(422, "invalid"), what);
@@ -175,12 +221,15 @@ async fn buyers_see_new_stock_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_database_that_is_away_is_a_503() {
     let shop = Shop::undecided([("A", 3)]).await;
-    shop.faults.always([Op::Adjust, Op::Stock, Op::Reserve], &Fault::Unavailable);
+    shop.faults
+        .always([Op::Adjust, Op::Stock, Op::Reserve], &Fault::Unavailable);
     let by = json!({"by": 1, "reason": "recount"});
     let answer = shop.post("/v1/inventory/A/adjustments", by).await;
     answer.problem(503, "unavailable");
     let put = json!({"name": "A", "price": 1});
-    shop.put("/v1/inventory/A", put).await.problem(503, "unavailable");
+    shop.put("/v1/inventory/A", put)
+        .await
+        .problem(503, "unavailable");
     let answer = shop
         .post("/v1/inventory/reservations", cart("c1", [("A", 1)]))
         .await;

@@ -17,7 +17,11 @@ async fn the_service_says_which_it_is() {
     let info = shop.get("/v1/info").await.ok(200);
     assert_eq!(info["name"], "oms");
     assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
-    info["store_id"].as_str().unwrap().parse::<uuid::Uuid>().unwrap();
+    info["store_id"]
+        .as_str()
+        .unwrap()
+        .parse::<uuid::Uuid>()
+        .unwrap();
     assert_eq!(shop.get("/v1/info").await.ok(200), info);
     assert_eq!(shop.get("/healthz").await.ok(200), json!({"status": "ok"}));
 }
@@ -25,7 +29,10 @@ async fn the_service_says_which_it_is() {
 #[tokio::test(start_paused = true)]
 async fn readiness_names_the_store_that_does_not_answer() {
     let shop = Shop::undecided([("A", 1)]).await;
-    assert_eq!(shop.get("/readyz").await.ok(200), json!({"status": "ready"}));
+    assert_eq!(
+        shop.get("/readyz").await.ok(200),
+        json!({"status": "ready"})
+    );
     for (ops, name) in [
         (&Op::DATABASE[..], "inventory"),
         (&Op::LOG[..], "queue"),
@@ -63,12 +70,17 @@ async fn a_write_that_failed_keeps_the_service_from_being_ready_until_one_succee
 async fn metrics_count_orders_and_requests_by_route_and_status() {
     let shop = Shop::open([("A", 10)]).await;
     shop.placed([("A", 1)]).await;
-    shop.post("/v1/carts", "{").await.cart_problem(400, "malformed");
+    shop.post("/v1/carts", "{")
+        .await
+        .cart_problem(400, "malformed");
     shop.get("/nowhere").await.problem(404, "not-found");
     let answer = shop.get("/metrics").await;
     assert_eq!(answer.status, 200);
     let media_type = answer.header("content-type").unwrap();
-    assert!(media_type.starts_with("application/openmetrics-text"), "{media_type}");
+    assert!(
+        media_type.starts_with("application/openmetrics-text"),
+        "{media_type}"
+    );
     let text = answer.text();
     for line in [
         "oms_carts_accepted_total 1",
@@ -79,7 +91,10 @@ async fn metrics_count_orders_and_requests_by_route_and_status() {
         "oms_http_requests_total{method=\"other\",route=\"other\",status=\"404\"} 1",
         "oms_http_request_duration_seconds_count{method=\"POST\",route=\"/v1/carts\"} 2",
     ] {
-        assert!(text.lines().any(|found| found == line), "no `{line}` in:\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "no `{line}` in:\n{text}"
+        );
     }
     assert!(text.ends_with("# EOF\n"));
     if cfg!(target_os = "linux") {
@@ -93,10 +108,19 @@ async fn metrics_count_orders_and_requests_by_route_and_status() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
     let shop = Shop::undecided([]).await;
-    for path in ["/", "/v1", "/v1/carts/7", "/v2/carts", "/v1/orders", "/v1/orders/7/8"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/carts/7",
+        "/v2/carts",
+        "/v1/orders",
+        "/v1/orders/7/8",
+    ] {
         shop.get(path).await.problem(404, "not-found");
     }
-    shop.post("/v1/orders//place", "{}").await.problem(400, "malformed");
+    shop.post("/v1/orders//place", "{}")
+        .await
+        .problem(400, "malformed");
     let answer = shop.get("/v1/carts").await;
     answer.problem(405, "method-not-allowed");
     assert_eq!(answer.header("allow"), Some("POST"));
@@ -109,7 +133,9 @@ async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
 #[tokio::test(start_paused = true)]
 async fn head_is_answered_like_get_without_a_body() {
     let shop = Shop::undecided([("A", 1)]).await;
-    let answer = shop.send(request(Method::HEAD, "/v1/inventory/A", Body::empty())).await;
+    let answer = shop
+        .send(request(Method::HEAD, "/v1/inventory/A", Body::empty()))
+        .await;
     assert_eq!((answer.status, answer.body.len()), (200, 0));
 }
 
@@ -202,7 +228,10 @@ async fn answers_have_exactly_the_documented_members() {
     let schemas = &document["components"]["schemas"];
     let accepted = shop.post("/v1/carts", cart("c1", [("A", 1)])).await.ok(202);
     let adjusted = shop
-        .post("/v1/inventory/A/adjustments", json!({"by": 1, "reason": "recount"}))
+        .post(
+            "/v1/inventory/A/adjustments",
+            json!({"by": 1, "reason": "recount"}),
+        )
         .await
         .ok(200);
     let reserved = shop
@@ -211,14 +240,23 @@ async fn answers_have_exactly_the_documented_members() {
         .ok(200);
     for (schema, body) in [
         ("CartAccepted", accepted),
-        ("OrderBody", shop.get(&format!("/v1/orders/{id}")).await.ok(200)),
-        ("HistoryBody", shop.get(&format!("/v1/orders/{id}/history")).await.ok(200)),
+        (
+            "OrderBody",
+            shop.get(&format!("/v1/orders/{id}")).await.ok(200),
+        ),
+        (
+            "HistoryBody",
+            shop.get(&format!("/v1/orders/{id}/history")).await.ok(200),
+        ),
         ("ItemPage", shop.get("/v1/inventory").await.ok(200)),
         ("ItemBody", shop.get("/v1/inventory/A").await.ok(200)),
         ("AdjustedBody", adjusted),
         ("ReservationBody", reserved),
         ("InfoBody", shop.get("/v1/info").await.ok(200)),
-        ("Problem", shop.get("/nowhere").await.problem(404, "not-found")),
+        (
+            "Problem",
+            shop.get("/nowhere").await.problem(404, "not-found"),
+        ),
     ] {
         let documented = schemas[schema]["properties"].as_object().unwrap();
         let required = schemas[schema]["required"].as_array().unwrap();

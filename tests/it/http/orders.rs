@@ -88,7 +88,13 @@ async fn an_unknown_order_is_said_to_be_unknown_within_seconds() {
 #[tokio::test(start_paused = true)]
 async fn a_text_that_is_no_order_id_is_malformed() {
     let shop = Shop::undecided([]).await;
-    for bad in ["7", "order-7", "%ff%fe", "%20", "01890a5d-ac96-774b-bcce-b302099a805"] {
+    for bad in [
+        "7",
+        "order-7",
+        "%ff%fe",
+        "%20",
+        "01890a5d-ac96-774b-bcce-b302099a805",
+    ] {
         let path = format!("/v1/orders/{bad}");
         shop.get(&path).await.problem(400, "malformed");
         let history = shop.get(&format!("{path}/history")).await;
@@ -97,7 +103,9 @@ async fn a_text_that_is_no_order_id_is_malformed() {
         place.problem(400, "malformed");
         let cancel = shop.post(&format!("{path}/cancel"), "").await;
         cancel.problem(400, "malformed");
-        let remove = shop.delete(&format!("/v1/inventory/reservations/{bad}")).await;
+        let remove = shop
+            .delete(&format!("/v1/inventory/reservations/{bad}"))
+            .await;
         remove.problem(400, "malformed");
     }
 }
@@ -107,7 +115,10 @@ async fn the_history_tells_batch_stock_attempts_and_refunds() {
     let shop = Shop::open([("A", 10)]).await;
     shop.payments.script(&customer("c1"), [Outcome::Decline]);
     let id = shop.accepted([("A", 2)]).await;
-    let failed = shop.post(&format!("/v1/orders/{id}/place"), "").await.ok(200);
+    let failed = shop
+        .post(&format!("/v1/orders/{id}/place"), "")
+        .await
+        .ok(200);
     assert_eq!(failed["reason"], "declined");
     let story = shop.get(&format!("/v1/orders/{id}/history")).await.ok(200);
     assert_eq!(story["status"], "FAILED");
@@ -123,7 +134,10 @@ async fn the_history_tells_batch_stock_attempts_and_refunds() {
 async fn a_blocked_order_can_be_cancelled_and_a_placed_one_cannot() {
     let shop = Shop::open([("A", 10)]).await;
     let reservation = super::fixture::cart("c1", [("A", 3)]);
-    let blocked = shop.post("/v1/inventory/reservations", reservation).await.ok(200);
+    let blocked = shop
+        .post("/v1/inventory/reservations", reservation)
+        .await
+        .ok(200);
     let id = blocked["order_id"].as_str().unwrap();
     let cancel = format!("/v1/orders/{id}/cancel");
     let failed = json!({"order_id": id, "status": "FAILED", "reason": "cancelled"});
@@ -131,7 +145,10 @@ async fn a_blocked_order_can_be_cancelled_and_a_placed_one_cannot() {
     assert_eq!(shop.post(&cancel, "").await.ok(200), failed);
     assert_eq!(shop.get("/v1/inventory/A").await.ok(200)["available"], 10);
     // What is cancelled stays cancelled.
-    let placed = shop.post(&format!("/v1/orders/{id}/place"), "").await.ok(200);
+    let placed = shop
+        .post(&format!("/v1/orders/{id}/place"), "")
+        .await
+        .ok(200);
     assert_eq!(placed, failed);
 
     let id = shop.placed([("A", 1)]).await;
@@ -144,7 +161,10 @@ async fn a_blocked_order_can_be_cancelled_and_a_placed_one_cannot() {
 async fn a_cancellation_that_nobody_can_decide_yet_is_to_be_repeated() {
     let shop = Shop::undecided([("A", 10)]).await;
     let blocked = shop
-        .post("/v1/inventory/reservations", super::fixture::cart("c1", [("A", 1)]))
+        .post(
+            "/v1/inventory/reservations",
+            super::fixture::cart("c1", [("A", 1)]),
+        )
         .await
         .ok(200);
     let id = blocked["order_id"].as_str().unwrap();
@@ -163,7 +183,10 @@ async fn a_database_that_is_away_is_a_503_with_the_order_and_a_time_to_come_back
     let shop = Shop::undecided([("A", 10)]).await;
     let id = shop.accepted([("A", 1)]).await;
     shop.faults.always(Op::DATABASE, &Fault::Unavailable);
-    let problem = shop.get(&format!("/v1/orders/{id}")).await.problem(503, "unavailable");
+    let problem = shop
+        .get(&format!("/v1/orders/{id}"))
+        .await
+        .problem(503, "unavailable");
     assert_eq!(problem["order_id"], json!(id));
     says(&problem, "repeat");
     let cancel = shop.post(&format!("/v1/orders/{id}/cancel"), "").await;

@@ -35,11 +35,17 @@ async fn a_cart_hash_that_does_not_match_charges_nobody() {
     let accepted = shop.post("/v1/carts", cart("c1", [("A", 1)])).await.ok(202);
     let id = accepted["order_id"].as_str().unwrap();
     let wrong = json!({"cart_hash": "00112233445566778899aabbccddeeff"});
-    let problem = shop.post(&place(id), wrong).await.problem(409, "cart-mismatch");
+    let problem = shop
+        .post(&place(id), wrong)
+        .await
+        .problem(409, "cart-mismatch");
     assert_eq!(problem["order_id"], json!(id));
     assert_eq!(shop.payments.count(Call::Charge(id.parse().unwrap())), 0);
     let right = json!({"cart_hash": accepted["cart_hash"]});
-    assert_eq!(shop.post(&place(id), right).await.ok(200)["status"], "PLACED");
+    assert_eq!(
+        shop.post(&place(id), right).await.ok(200)["status"],
+        "PLACED"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +54,12 @@ async fn a_body_that_place_does_not_take_is_refused() {
     let id = shop.accepted([("A", 1)]).await;
     for (body, status, kind, what) in [
         ("{", 400, "malformed", "line 1"),
-        ("{\"cart_hash\":\"short\"}", 422, "invalid", "not a cart hash"),
+        (
+            "{\"cart_hash\":\"short\"}",
+            422,
+            "invalid",
+            "not a cart hash",
+        ),
         ("{\"hash\":1}", 422, "invalid", "unknown field `hash`"),
     ] {
         let problem = shop.post(&place(&id), body).await.problem(status, kind);
@@ -60,7 +71,11 @@ async fn a_body_that_place_does_not_take_is_refused() {
     shop.send(form).await.problem(415, "not-json");
     assert_eq!(shop.payments.count(Call::Charge(id.parse().unwrap())), 0);
     // No body, and no media type for it.
-    let mut bare = request(axum::http::Method::POST, &place(&id), axum::body::Body::empty());
+    let mut bare = request(
+        axum::http::Method::POST,
+        &place(&id),
+        axum::body::Body::empty(),
+    );
     bare.headers_mut().remove("content-type");
     assert_eq!(shop.send(bare).await.ok(200)["status"], "PLACED");
 }
@@ -71,12 +86,17 @@ async fn a_wait_bounds_the_answer_and_a_repeat_goes_on_waiting() {
     let id = shop.accepted([("A", 1)]).await;
     for (wait, least) in [("0s", 0), ("2s", 2_000), ("500ms", 500)] {
         let began = Instant::now();
-        let answer = shop.post(&format!("{}?wait={wait}", place(&id)), "{}").await;
+        let answer = shop
+            .post(&format!("{}?wait={wait}", place(&id)), "{}")
+            .await;
         assert_eq!(answer.ok(202), json!({"order_id": id, "status": "INIT"}));
         assert_eq!(answer.header("retry-after"), Some("1"));
         let took = began.elapsed();
         assert!(took >= Duration::from_millis(least), "{wait}: {took:?}");
-        assert!(took < Duration::from_millis(least + 1_000), "{wait}: {took:?}");
+        assert!(
+            took < Duration::from_millis(least + 1_000),
+            "{wait}: {took:?}"
+        );
     }
     shop.start_worker();
     let answer = shop.post(&format!("{}?wait=30s", place(&id)), "{}").await;
@@ -155,7 +175,10 @@ async fn ten_requests_for_one_order_are_one_placement() {
 async fn too_many_placements_at_once_are_turned_away_and_joining_is_not() {
     let limits = Limits { placements_max: 1 };
     let shop = Shop::with([("A", 10)], Settings::default(), limits).await;
-    let (first, second) = (shop.accepted([("A", 1)]).await, shop.accepted([("A", 2)]).await);
+    let (first, second) = (
+        shop.accepted([("A", 1)]).await,
+        shop.accepted([("A", 2)]).await,
+    );
     let waiting = format!("{}?wait=1s", place(&first));
     shop.post(&waiting, "{}").await.ok(202);
     let answer = shop.post(&place(&second), "{}").await;
@@ -203,5 +226,8 @@ async fn a_panic_while_placing_is_answered_and_the_next_request_starts_anew() {
     let answer = shop.post(&place(&id), "{}").await;
     let problem = answer.problem(500, "internal");
     assert_eq!(problem["order_id"], json!(id));
-    assert_eq!(shop.post(&place(&id), "{}").await.ok(200)["status"], "PLACED");
+    assert_eq!(
+        shop.post(&place(&id), "{}").await.ok(200)["status"],
+        "PLACED"
+    );
 }

@@ -81,19 +81,29 @@ async fn a_body_of_ten_megabytes_is_answered_and_not_cut_off() {
     let mut stream = TcpStream::connect(serving.address).await.unwrap();
     let answer = send(&mut stream, "POST /v1/carts", &vec![b' '; 10_000_000]).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    assert!(answer.contains("urn:oms:problem:body-too-large"), "{answer}");
+    assert!(
+        answer.contains("urn:oms:problem:body-too-large"),
+        "{answer}"
+    );
     assert!(answer.contains("order_id"), "{answer}");
 }
 
 #[tokio::test]
 async fn what_is_not_http_ends_its_connection_only() {
     let serving = serving(Shop::undecided([("A", 10)]).await).await;
-    for garbage in [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nhost: \xff\r\n"] {
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00"[..],
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: \xff\r\n",
+    ] {
         let mut stream = TcpStream::connect(serving.address).await.unwrap();
         stream.write_all(garbage).await.unwrap();
         stream.shutdown().await.unwrap();
         let mut rest = Vec::new();
-        timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap().unwrap();
+        timeout(PATIENCE, stream.read_to_end(&mut rest))
+            .await
+            .unwrap()
+            .unwrap();
     }
     let mut stream = TcpStream::connect(serving.address).await.unwrap();
     let large = format!("GET /{} HTTP/1.1\r\nhost: oms\r\n\r\n", "a".repeat(200_000));
@@ -120,8 +130,14 @@ async fn stopping_answers_who_waits_closes_who_idles_and_takes_nobody_new() {
     assert!(answered.starts_with("HTTP/1.1 200 "), "{answered}");
     assert!(answered.contains("INIT"), "{answered}");
     let mut rest = Vec::new();
-    let closed = timeout(PATIENCE, idle.read_to_end(&mut rest)).await.unwrap();
+    let closed = timeout(PATIENCE, idle.read_to_end(&mut rest))
+        .await
+        .unwrap();
     assert_eq!((closed.unwrap(), rest.len()), (0, 0));
-    timeout(PATIENCE, serving.served).await.unwrap().unwrap().unwrap();
+    timeout(PATIENCE, serving.served)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     assert!(TcpStream::connect(serving.address).await.is_err());
 }
