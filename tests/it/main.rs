@@ -2,6 +2,7 @@
 //!
 //! - `make`: short words for ids, carts and items.
 //! - `model`: the ports in memory, in simulated time.
+//! - `faults`: decorators that make any port fail, hang or lie.
 //! - `contracts`: one suite per port, run over every adapter.
 //! - `cli`, `http`: the program from outside.
 #![expect(
