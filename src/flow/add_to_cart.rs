@@ -126,7 +126,7 @@ impl<P: Ports> Flow<P> {
             let seen = stock.has(&line.sku, line.quantity.units());
             if seen == InStock::YesButOld {
                 // The task that refreshes ends with the flow.
-                let _ = self.0.refresh.send(line.sku.clone());
+                let _ = self.0.refresh.send(line.clone());
             }
             seen != InStock::No
         });
@@ -136,7 +136,7 @@ impl<P: Ports> Flow<P> {
         let reads = cart.lines().iter().map(|line| async move {
             let level = match stock.get(&line.sku) {
                 Some(known) if says_enough(&known, line) => Some(known.level),
-                _ => self.0.stock_reads.submit(line.sku.clone()).await?,
+                _ => self.0.stock_reads.submit(line.clone()).await?,
             };
             Ok::<_, Error>((line, level))
         });
@@ -175,11 +175,12 @@ impl<P: Ports> Flow<P> {
     }
 }
 
-/// Whether an entry can be gone by: stock in hand at any age; a refusal only while it is fresh (rule 7).
+/// Whether an entry can be gone by: stock in hand at any age; a refusal only while it is fresh (rule 7), and `held` only
+/// if it is known until when.
 fn says_enough(known: &Known, line: &Line) -> bool {
     match refuse(Some(&known.level), line.quantity.units()) {
         None => true,
-        Some(Reason::Held) => known.fresh && known.hold_is_recent,
+        Some(Reason::Held) => known.fresh && known.level.earliest_hold.is_some(),
         Some(_) => known.fresh,
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::stock_cache::StockCache;
 use super::{Metrics, Settings, stock_reads};
-use crate::domain::{CartHash, Order, OrderId, Reason, Sku, Status, StatusSet, Timestamp};
+use crate::domain::{CartHash, Line, Order, OrderId, Reason, Status, StatusSet, Timestamp};
 use crate::group::Group;
 use crate::inventory::{Inventory, Settle, SettleOutcome, StockLevel};
 use crate::ports::{Clock, Error, Ports};
@@ -45,8 +45,8 @@ pub(super) struct Inner<P: Ports> {
     pub(super) publish: Group<Message, Position>,
     pub(super) orders: Group<OrderId, Option<Order>>,
     pub(super) settle: Group<Settle, SettleOutcome>,
-    pub(super) stock_reads: Group<Sku, Option<StockLevel>>,
-    pub(super) refresh: mpsc::UnboundedSender<Sku>,
+    pub(super) stock_reads: Group<Line, Option<StockLevel>>,
+    pub(super) refresh: mpsc::UnboundedSender<Line>,
     ids: OrderIds,
     rng: Mutex<Rng>,
     statuses: Group<OrderId, Option<StatusEntry>>,
@@ -96,9 +96,9 @@ impl<P: Ports> Flow<P> {
         };
         let stock_reads = {
             let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
-            group(&ports, move |ports: Arc<P>, skus| {
+            group(&ports, move |ports: Arc<P>, lines| {
                 let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
-                async move { stock_reads::read(&*ports, &stock, &shared_cache, skus, true).await }
+                async move { stock_reads::read(&*ports, &stock, &shared_cache, lines, true).await }
             })
         };
         let refresh = stock_reads::refresh(&ports, &stock, &shared_cache);

@@ -49,7 +49,6 @@ pub(super) enum InStock {
 pub(super) struct Known {
     pub(super) level: StockLevel,
     pub(super) fresh: bool,
-    pub(super) hold_is_recent: bool,
 }
 
 impl Default for StockCache {
@@ -105,7 +104,6 @@ impl StockCache {
                 ..entry.level.clone()
             },
             fresh: entry.learnt.elapsed() <= REFUSES_FOR,
-            hold_is_recent,
         })
     }
 
@@ -201,6 +199,6 @@ mod tests {
         cache.learn(&[level(0, 2)], false, Instant::now());
         assert_eq!(cache.get(&sku).unwrap().level.earliest_hold, hold);
         tokio::time::advance(HOLD_KNOWN_FOR * 2).await;
-        assert!(!cache.get(&sku).unwrap().hold_is_recent);
+        assert_eq!(cache.get(&sku).unwrap().level.earliest_hold, None);
     }
 }

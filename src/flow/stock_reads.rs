@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::service::bounded;
 use super::stock_cache::{REFUSES_FOR, StockCache};
-use crate::domain::Sku;
+use crate::domain::{Line, Sku};
 use crate::inventory::{Inventory, StockLevel};
 use crate::ports::{Clock, Error, Ports};
 use crate::statuses::Statuses;
@@ -19,18 +19,24 @@ const BATCH_MAX: usize = 2_000;
 /// Committed stock on its way into the shared cache.
 pub(super) type Share = mpsc::UnboundedSender<Vec<StockLevel>>;
 
-/// Reads items for everyone who waits for them: the shared cache where it is fresh and says enough, else the database;
-/// with `holds` also until when held units are held.
+/// Reads the items of lines for everyone who waits for them: the shared cache where it is fresh and says enough, else
+/// the database. With `holds` a line is told until when held units are held, which the shared cache does not know.
 pub(super) async fn read<P: Ports>(
     ports: &P,
     cache: &StockCache,
     share: &Share,
-    wanted: Vec<Sku>,
+    wanted: Vec<Line>,
     holds: bool,
 ) -> Result<Vec<Option<StockLevel>>, Error> {
-    let mut skus = wanted.clone();
-    skus.sort();
-    skus.dedup();
+    let mut most = BTreeMap::<&Sku, i64>::new();
+    for line in &wanted {
+        let units = most.entry(&line.sku).or_default();
+        *units = line.quantity.units().max(*units);
+    }
+    let (skus, units): (Vec<Sku>, Vec<i64>) = most
+        .into_iter()
+        .map(|(sku, units)| (sku.clone(), units))
+        .unzip();
     // The shared cache being away only costs the read it would have saved.
     let shared = bounded(ports.statuses().cached_stock(skus.clone()))
         .await
@@ -38,13 +44,13 @@ pub(super) async fn read<P: Ports>(
     let now = ports.clock().now();
     let mut answers = HashMap::with_capacity(skus.len());
     let mut missing = Vec::new();
-    for (sku, entry) in skus.into_iter().zip(shared) {
+    for ((sku, units), entry) in skus.into_iter().zip(units).zip(shared) {
         match entry {
-            // An entry from the future is stale; one whose units are held needs the database to say until when.
+            // An entry from the future is stale; whoever is refused for held units has to hear until when.
             Some(entry)
                 if entry.cached_at <= now
                     && now.since(entry.cached_at) <= REFUSES_FOR
-                    && (entry.level.blocked == 0 || entry.level.available > 0) =>
+                    && !(holds && short_of_held(&entry.level, units)) =>
             {
                 let age = now.since(entry.cached_at);
                 let learnt = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
@@ -66,8 +72,13 @@ pub(super) async fn read<P: Ports>(
     }
     Ok(wanted
         .iter()
-        .map(|sku| answers.get(sku).cloned().flatten())
+        .map(|line| answers.get(&line.sku).cloned().flatten())
         .collect())
+}
+
+/// Whether somebody who wants at most so many units may be refused because others hold them.
+fn short_of_held(level: &StockLevel, units: i64) -> bool {
+    level.blocked > 0 && level.available < units
 }
 
 /// Starts the task that refreshes items which were found in stock, but long ago: else a process that only accepts
@@ -76,14 +87,14 @@ pub(super) fn refresh<P: Ports>(
     ports: &Arc<P>,
     cache: &Arc<StockCache>,
     share: &Share,
-) -> mpsc::UnboundedSender<Sku> {
+) -> mpsc::UnboundedSender<Line> {
     let (ports, cache, share) = (Arc::clone(ports), Arc::clone(cache), share.clone());
-    let (ask, mut asked) = mpsc::unbounded_channel::<Sku>();
+    let (ask, mut asked) = mpsc::unbounded_channel::<Line>();
     tokio::spawn(async move {
-        let mut skus = Vec::new();
-        while asked.recv_many(&mut skus, BATCH_MAX).await > 0 {
+        let mut lines = Vec::new();
+        while asked.recv_many(&mut lines, BATCH_MAX).await > 0 {
             if let Err(error) =
-                read(&*ports, &cache, &share, std::mem::take(&mut skus), false).await
+                read(&*ports, &cache, &share, std::mem::take(&mut lines), false).await
             {
                 tracing::debug!(%error, "stock is not refreshed");
             }

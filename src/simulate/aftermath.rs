@@ -99,11 +99,11 @@ async fn account<P: Ports>(
             continue;
         };
         // An order in doubt that exists was accepted after all.
-        if !accepted {
+        if accepted {
+            counts.open -= 1;
+        } else {
             counts.in_doubt -= 1;
             counts.accepted += 1;
-        } else {
-            counts.open -= 1;
         }
         match order.state {
             OrderState::Placed => {
@@ -118,7 +118,7 @@ async fn account<P: Ports>(
                 counts.open += 1;
                 match ports.payments().lookup(told.order_id).await {
                     Ok(Some(Verdict::Pending)) | Err(_) => {
-                        aftermath.awaiting_gateway.push(told.order_id)
+                        aftermath.awaiting_gateway.push(told.order_id);
                     }
                     Ok(_) => aftermath.stuck.push(told.order_id),
                 }

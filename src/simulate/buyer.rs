@@ -144,7 +144,7 @@ async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sen
         }
         Asked::InDoubt(id) => {
             scene.tally.with(buyer, |shard| {
-                shard.tell(told(id, Answer::InDoubt), 0, asked)
+                shard.tell(told(id, Answer::InDoubt), 0, asked);
             });
             End::Done
         }

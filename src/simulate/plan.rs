@@ -63,6 +63,9 @@ pub struct Visit {
 
 impl Plan {
     /// Buyers drawn from a seed. A buyer refused with `held` returns at most `come_back` times.
+    ///
+    /// # Panics
+    /// When there are no items, or not one rank of popularity for each.
     pub fn drawn(seed: u64, come_back: u32, drawn: Drawn) -> Self {
         assert_eq!(
             drawn.popularity.len(),

@@ -4,6 +4,7 @@
 //! - `model`: the ports in memory, in simulated time.
 //! - `faults`: decorators that make any port fail, hang or lie.
 //! - `contracts`: one suite per port, run over every adapter.
+//! - `flow`: the flow over the models, rule by rule and fault by fault.
 //! - `cli`, `http`: the program from outside.
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@
 mod cli;
 mod contracts;
 mod faults;
+mod flow;
 mod http;
 mod make;
 mod model;

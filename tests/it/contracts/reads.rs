@@ -6,7 +6,7 @@ use oms::domain::{BatchRef, Reason};
 
 use super::Fixture;
 use super::store::{HOLD, Store, failed, release};
-use crate::make::{accepted, id, sku};
+use crate::make::{id, sku};
 
 pub async fn stock_answers_in_the_order_asked_and_none_for_unknown_items(
     store: &Fixture<impl Store>,

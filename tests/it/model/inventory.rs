@@ -169,7 +169,8 @@ impl State {
                 price: item.price,
                 level: item.level.clone(),
             });
-        Book::new(items, ids.filter_map(|id| self.orders.get(&id)).cloned())
+        let refunded = self.refunds.keys().copied();
+        Book::new(items, ids.filter_map(|id| self.orders.get(&id)).cloned()).with_refunds(refunded)
     }
 
     /// The stock of an item, with the earliest hold if asked for.

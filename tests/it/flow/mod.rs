@@ -1,0 +1,4 @@
+//! The flow over the models, in simulated time: its rules and its faults.
+
+mod rules;
+mod world;
