@@ -155,8 +155,13 @@ impl Output {
 
     /// A bar on stderr towards a number of `things`; hidden where nobody watches.
     pub fn bar(&self, total: u64, things: &str) -> ProgressBar {
-        let template = format!("{{bar:30}} {{pos}}/{{len}} {things} ({{per_sec}})");
+        let template = format!("{{bar:30}} {{pos}}/{{len}} {things}");
         self.progress(Some(total), &template)
+    }
+
+    /// A bar on stderr with a message that says more, cut to the width of the terminal; hidden where nobody watches.
+    pub fn bar_with_message(&self, total: u64) -> ProgressBar {
+        self.progress(Some(total), "{bar:20} {wide_msg}")
     }
 
     /// A line on stderr that shows a message; hidden where nobody watches.

@@ -25,7 +25,7 @@ pub(super) async fn show(
     if !context.out.shows_progress() {
         return std::future::pending().await;
     }
-    let line = context.out.bar(users, "buyers");
+    let line = context.out.bar_with_message(users);
     let mut before = (Instant::now(), 0);
     loop {
         tokio::time::sleep(EVERY).await;
@@ -39,7 +39,7 @@ pub(super) async fn show(
         let backlog = flow.ports().queue().backlog().await.unwrap_or(0);
         line.set_position(counts.finished);
         line.set_message(format!(
-            "{} arrived, {} in flight, {} placed, {} refused, {} failed, backlog {backlog}, {rate:.0} orders/s",
+            "{} of {users} arrived, {} in flight, {} placed, {} refused, {} failed, backlog {backlog}, {rate:.0} orders/s",
             counts.arrived,
             counts.arrived - counts.finished,
             counts.placed,

@@ -1,6 +1,6 @@
 //! The statements on the ledger. All run inside a transaction of the store.
 
-use rusqlite::{Connection, Error, OptionalExtension};
+use rusqlite::{Connection, Error, OptionalExtension, Statement};
 
 use super::draw::{Draw, Outcome, draw};
 use super::{Attempt, Cancelled, Charge, LedgerEntry, Profile, Verdict};
@@ -51,24 +51,26 @@ struct Row {
     refunded_at: Option<Timestamp>,
 }
 
+const ROW: &str = "SELECT state, customer, amount, at, refunded, refunds, refunded_at FROM charges WHERE order_id = ?1";
+
 impl Row {
     fn read(connection: &Connection, id: OrderId) -> Result<Option<Self>, Error> {
-        connection
-            .prepare_cached(
-                "SELECT state, customer, amount, at, refunded, refunds, refunded_at FROM charges WHERE order_id = ?1",
-            )?
-            .query_row([id.as_bytes()], |row| {
-                Ok(Self {
-                    state: row.get(0)?,
-                    customer: row.get(1)?,
-                    amount: money(2, row.get::<_, Option<i64>>(2)?.unwrap_or(0))?,
-                    at: Timestamp::from_millis(row.get(3)?),
-                    refunded: money(4, row.get(4)?)?,
-                    refunds: count(row.get(5)?),
-                    refunded_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
-                })
+        Self::query(&mut *connection.prepare_cached(ROW)?, id)
+    }
+
+    fn query(row: &mut Statement<'_>, id: OrderId) -> Result<Option<Self>, Error> {
+        row.query_row([id.as_bytes()], |row| {
+            Ok(Self {
+                state: row.get(0)?,
+                customer: row.get(1)?,
+                amount: money(2, row.get::<_, Option<i64>>(2)?.unwrap_or(0))?,
+                at: Timestamp::from_millis(row.get(3)?),
+                refunded: money(4, row.get(4)?)?,
+                refunds: count(row.get(5)?),
+                refunded_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
             })
-            .optional()
+        })
+        .optional()
     }
 
     fn verdict(&self) -> Option<Verdict> {
@@ -106,10 +108,11 @@ fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// The number of the customer's next attempt.
-fn next_number(connection: &Connection, charge: &Charge) -> Result<u64, Error> {
-    connection
-        .prepare_cached("SELECT ifnull(max(number), 0) + 1 FROM attempts WHERE customer = ?1")?
+/// The number of a customer's next attempt.
+const NEXT_NUMBER: &str = "SELECT ifnull(max(number), 0) + 1 FROM attempts WHERE customer = ?1";
+
+fn number(next_number: &mut Statement<'_>, charge: &Charge) -> Result<u64, Error> {
+    next_number
         .query_row([charge.customer.as_str()], |row| row.get(0))
         .map(count)
 }
@@ -124,48 +127,50 @@ pub(super) fn foresee(
     if row.is_some_and(|row| row.conflicts(charge) || row.verdict().is_some()) {
         return Ok(None);
     }
-    let number = next_number(connection, charge)?;
+    let number = number(&mut *connection.prepare_cached(NEXT_NUMBER)?, charge)?;
     Ok(Some(draw(profile, &charge.customer, number)))
 }
 
-/// Charges, unless the verdict is there.
+/// Charges each, unless its verdict is there.
 pub(super) fn charge(
     connection: &Connection,
     profile: &Profile,
-    charge: &Charge,
+    charges: &[Charge],
     now: Timestamp,
-) -> Result<Charged, Error> {
-    if let Some(row) = Row::read(connection, charge.order_id)? {
-        if row.conflicts(charge) {
-            return Ok(Charged::Conflict);
+) -> Result<Vec<Charged>, Error> {
+    let mut row = connection.prepare_cached(ROW)?;
+    let mut next_number = connection.prepare_cached(NEXT_NUMBER)?;
+    let mut attempt =
+        connection.prepare_cached("INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    // Captures are counted, not only noted, so that a second one would show.
+    let mut book = connection.prepare_cached(
+        "INSERT INTO charges VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, NULL)
+         ON CONFLICT DO UPDATE SET state = ?4, at = ?5, captures = captures + ?6",
+    )?;
+    let mut one = |charge: &Charge| {
+        if let Some(row) = Row::query(&mut row, charge.order_id)? {
+            if row.conflicts(charge) {
+                return Ok(Charged::Conflict);
+            }
+            if let Some(verdict) = row.verdict() {
+                return Ok(Charged::Before(verdict));
+            }
         }
-        if let Some(verdict) = row.verdict() {
-            return Ok(Charged::Before(verdict));
-        }
-    }
-    let number = next_number(connection, charge)?;
-    let draw = draw(profile, &charge.customer, number);
-    connection
-        .prepare_cached("INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute((
+        let number = number(&mut next_number, charge)?;
+        let draw = draw(profile, &charge.customer, number);
+        attempt.execute((
             charge.customer.as_str(),
             i64::try_from(number).unwrap_or(i64::MAX),
             charge.order_id.as_bytes(),
             draw.outcome.code(),
             now.millis(),
         ))?;
-    let state = match draw.outcome {
-        Outcome::TimedOut => OPEN,
-        Outcome::Declined => DECLINED,
-        Outcome::Captured | Outcome::AnswerLost => CAPTURED,
-    };
-    // Captures are counted, not only noted, so that a second one would show.
-    connection
-        .prepare_cached(
-            "INSERT INTO charges VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, NULL)
-             ON CONFLICT DO UPDATE SET state = ?4, at = ?5, captures = captures + ?6",
-        )?
-        .execute((
+        let state = match draw.outcome {
+            Outcome::TimedOut => OPEN,
+            Outcome::Declined => DECLINED,
+            Outcome::Captured | Outcome::AnswerLost => CAPTURED,
+        };
+        book.execute((
             charge.order_id.as_bytes(),
             charge.customer.as_str(),
             charge.amount.minor(),
@@ -173,7 +178,9 @@ pub(super) fn charge(
             now.millis(),
             draw.outcome.is_captured(),
         ))?;
-    Ok(Charged::Now(draw))
+        Ok(Charged::Now(draw))
+    };
+    charges.iter().map(&mut one).collect()
 }
 
 /// The verdict, if there is one.

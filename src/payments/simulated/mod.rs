@@ -68,11 +68,7 @@ impl<C: Clock> Simulated<C> {
                         .write(
                             format!("charge {} orders", charges.len()),
                             move |connection| {
-                                let now = clock.now();
-                                charges
-                                    .iter()
-                                    .map(|charge| ledger::charge(connection, &profile, charge, now))
-                                    .collect()
+                                ledger::charge(connection, &profile, &charges, clock.now())
                             },
                         )
                         .await

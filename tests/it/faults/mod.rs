@@ -1,4 +1,4 @@
-//! Decorators that wrap any port: they record every call, and make calls fail, hang, or lie, as a test says.
+//! Decorators that wrap any port: they make calls fail, hang, or lie, as a test says.
 
 mod controls;
 mod inventory;

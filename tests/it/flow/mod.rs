@@ -1,4 +1,6 @@
 //! The flow over the models, in simulated time: its rules and its faults.
 
+mod chaos;
+mod faults;
 mod rules;
 mod world;

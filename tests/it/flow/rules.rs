@@ -9,17 +9,10 @@ use oms::statuses::CachedStock;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::world::{World, buyer, ids, until};
+use super::world::{BLOCKED, PLACED, World, buyer, failed, ids, until};
 use crate::faults::{Fault, Op};
 use crate::make::{cart, id, money, sku};
 use crate::model::{Call, Gate, Outcome};
-
-const BLOCKED: Option<(OrderState, Option<Reason>)> = Some((OrderState::Blocked, None));
-const PLACED: Option<(OrderState, Option<Reason>)> = Some((OrderState::Placed, None));
-
-const fn failed(reason: Reason) -> Option<(OrderState, Option<Reason>)> {
-    Some((OrderState::Failed, Some(reason)))
-}
 
 #[tokio::test(start_paused = true)]
 async fn rule_01_a_charge_that_arrives_late_is_never_released() {

@@ -28,6 +28,18 @@ pub type Ports = Backends<
 
 type Bare = Backends<ModelInventory, ModelQueue, ModelStatuses, ModelPayments, ManualClock>;
 
+pub const BLOCKED: Option<(OrderState, Option<Reason>)> = Some((OrderState::Blocked, None));
+pub const PLACED: Option<(OrderState, Option<Reason>)> = Some((OrderState::Placed, None));
+
+/// FAILED for this reason, in the same words.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is compared with what may be missing"
+)]
+pub const fn failed(reason: Reason) -> Option<(OrderState, Option<Reason>)> {
+    Some((OrderState::Failed, Some(reason)))
+}
+
 /// The stores that all processes share.
 pub struct World {
     pub clock: ManualClock,
@@ -48,6 +60,14 @@ pub struct Process {
 impl World {
     /// Stores that sell these items.
     pub fn selling<'a>(items: impl IntoIterator<Item = (&'a str, i64)>) -> Self {
+        Self::with_partitions(1, items)
+    }
+
+    /// Stores that sell these items, with a log of so many partitions.
+    pub fn with_partitions<'a>(
+        partitions: usize,
+        items: impl IntoIterator<Item = (&'a str, i64)>,
+    ) -> Self {
         let clock = ManualClock::default();
         let inventory = ModelInventory::new(clock.clone());
         let items: Vec<_> = items
@@ -58,7 +78,7 @@ impl World {
         Self {
             statuses: ModelStatuses::held_against(clock.clone(), inventory.clone()),
             payments: ModelPayments::new(clock.clone()),
-            queue: ModelQueue::default(),
+            queue: ModelQueue::with_partitions(partitions),
             inventory,
             clock,
             settings: Settings {
@@ -70,13 +90,18 @@ impl World {
 
     /// A process that only serves.
     pub fn process(&self) -> Process {
+        self.process_by(self.clock.clone())
+    }
+
+    /// A process that only serves and goes by a clock of its own.
+    pub fn process_by(&self, clock: ManualClock) -> Process {
         let faults = Faults::default();
         let ports = Backends {
             inventory: Faulty::new(self.inventory.clone(), &faults),
             queue: Faulty::new(self.queue.clone(), &faults),
             statuses: Faulty::new(self.statuses.clone(), &faults),
             payments: Faulty::new(self.payments.clone(), &faults),
-            clock: self.clock.clone(),
+            clock,
         };
         let ids = OrderIds::new(Rng::from_seed(1));
         Process {
@@ -187,6 +212,15 @@ impl Process {
                 .unwrap();
         });
         self.work = Some((stop, task));
+    }
+
+    /// The same process, for another task of it.
+    pub fn again(&self) -> Self {
+        Self {
+            flow: self.flow.clone(),
+            faults: self.faults.clone(),
+            work: None,
+        }
     }
 
     /// Sends a cart under the `number`-th id.

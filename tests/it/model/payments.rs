@@ -56,7 +56,6 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     keys: BTreeMap<OrderId, Key>,
-    of_orders: HashMap<OrderId, VecDeque<Outcome>>,
     of_customers: HashMap<Customer, VecDeque<Outcome>>,
     otherwise: Option<Outcome>,
     away: bool,
@@ -121,12 +120,6 @@ impl ModelPayments {
         }))
     }
 
-    /// What happens to the next attempts to pay an order, one after another.
-    pub fn script_order(&self, id: OrderId, outcomes: impl IntoIterator<Item = Outcome>) {
-        let mut state = self.0.state.lock();
-        state.of_orders.entry(id).or_default().extend(outcomes);
-    }
-
     /// What happens to the next attempts of a customer to pay, one after another.
     pub fn script(&self, customer: &Customer, outcomes: impl IntoIterator<Item = Outcome>) {
         let mut state = self.0.state.lock();
@@ -147,7 +140,6 @@ impl ModelPayments {
     /// Drops what the scripts had in store and answers everybody.
     pub fn behave(&self) {
         let mut state = self.0.state.lock();
-        state.of_orders.clear();
         state.of_customers.clear();
         state.otherwise = None;
         state.away = false;
@@ -156,11 +148,6 @@ impl ModelPayments {
                 *asks = 0;
             }
         }
-    }
-
-    /// The calls that reached it so far.
-    pub fn calls(&self) -> Vec<Call> {
-        self.0.state.lock().calls.clone()
     }
 
     /// How often it got this call.
@@ -204,13 +191,9 @@ impl ModelPayments {
 
     fn next_outcome(&self, charge: &Charge) -> Outcome {
         let mut state = self.0.state.lock();
-        let of_order = state.of_orders.get_mut(&charge.order_id);
-        let mut outcome = of_order.and_then(VecDeque::pop_front);
-        if outcome.is_none() {
-            let of_customer = state.of_customers.get_mut(&charge.customer);
-            outcome = of_customer.and_then(VecDeque::pop_front);
-        }
-        outcome
+        let of_customer = state.of_customers.get_mut(&charge.customer);
+        of_customer
+            .and_then(VecDeque::pop_front)
             .or_else(|| state.otherwise.clone())
             .unwrap_or(Outcome::Capture)
     }

@@ -1,0 +1,8 @@
+//! Every fault of the table that needs no real server, each followed by a check of all invariants.
+
+mod clocks;
+mod crashes;
+mod database;
+mod log;
+mod money;
+mod statuses;
