@@ -7,6 +7,8 @@
 mod admin;
 mod audit;
 pub mod decide;
+mod lines;
+pub mod mysql;
 pub mod sqlite;
 mod types;
 

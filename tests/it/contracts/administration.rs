@@ -202,7 +202,7 @@ pub async fn the_corrections_of_an_item_are_told_latest_first(store: &Fixture<im
     store.seed([("A", 5), ("B", 5)]).await;
     for (number, by) in [(9, 1), (3, -4), (5, 10)] {
         store.corrected(adjustment(number, "A", by)).await;
-        store.clock.forward(Duration::from_secs(1));
+        store.pass(Duration::from_secs(1)).await;
     }
     store.corrected(adjustment(6, "B", 1)).await;
     let rows = store.other.adjustments(sku("A"), 2).await.unwrap();

@@ -64,9 +64,9 @@ pub async fn a_busy_store_is_clean_and_counted(store: &Fixture<impl Store + Audi
 pub async fn an_overdue_hold_is_told_after_the_grace(store: &Fixture<impl Store + Auditing>) {
     store.seed([("A", 5)]).await;
     store.order(1, [("A", 1)]).await;
-    store.clock.forward(HOLD + GRACE / 2);
+    store.pass(HOLD + GRACE / 2).await;
     assert_eq!(store.report().await.overdue, Vec::<OrderId>::new());
-    store.clock.forward(GRACE);
+    store.pass(GRACE).await;
     assert_eq!(store.report().await.overdue, [id(1)]);
     store.settle(vec![(1, release(Reason::Expired))]).await;
     assert_eq!(store.report().await.overdue, Vec::<OrderId>::new());
@@ -79,9 +79,9 @@ pub async fn a_refund_not_executed_is_found_after_the_grace(
     store
         .settle(vec![(1, SettleAction::Confirm { captured })])
         .await;
-    store.clock.forward(GRACE / 2);
+    store.pass(GRACE / 2).await;
     assert_eq!(store.checks().await, []);
-    store.clock.forward(GRACE);
+    store.pass(GRACE).await;
     assert_eq!(
         store.checks().await,
         [(Check::Unrefunded, id(1).to_string())]

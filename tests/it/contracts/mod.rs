@@ -18,9 +18,18 @@ pub mod statuses;
 pub mod store;
 
 mod over_model;
+mod over_mysql;
 mod over_sqlite;
 
+// The suites of one adapter alone, under names that the macro below finds.
+pub use over_mysql::{
+    audits as mysql_audits, commits as mysql_commits, locks as mysql_locks, schema as mysql_schema,
+};
+
 use std::any::Any;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
 
 use crate::model::ManualClock;
 
@@ -30,11 +39,16 @@ pub struct Fixture<T> {
     pub port: T,
     /// The same store, opened by another process.
     pub other: T,
-    /// The clock that both go by.
+    /// The clock that both go by, unless the store has one of its own.
     pub clock: ManualClock,
+    /// Lets time pass for a store that goes by a clock of its own.
+    passing: Option<Passing>,
     /// What lives as long as the store.
     _keep: Box<dyn Any + Send>,
 }
+
+/// Makes everything stored older by so much.
+type Passing = Box<dyn Fn(Duration) -> BoxFuture<'static, ()>>;
 
 impl<T> Fixture<T> {
     pub fn new(port: T, other: T, clock: ManualClock, keep: impl Any + Send) -> Self {
@@ -42,7 +56,28 @@ impl<T> Fixture<T> {
             port,
             other,
             clock,
+            passing: None,
             _keep: Box::new(keep),
+        }
+    }
+
+    /// For a store that goes by a clock of its own, which no test can set: time passes by making what is stored older.
+    #[must_use]
+    pub fn passing_by(
+        self,
+        passing: impl Fn(Duration) -> BoxFuture<'static, ()> + 'static,
+    ) -> Self {
+        Self {
+            passing: Some(Box::new(passing)),
+            ..self
+        }
+    }
+
+    /// Lets time pass. What was read before may be older afterwards: read it again.
+    pub async fn pass(&self, by: Duration) {
+        self.clock.forward(by);
+        if let Some(passing) = &self.passing {
+            passing(by).await;
         }
     }
 }

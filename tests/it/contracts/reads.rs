@@ -27,9 +27,11 @@ pub async fn stock_answers_in_the_order_asked_and_none_for_unknown_items(
 pub async fn the_earliest_hold_on_an_item_is_told_if_asked_for(store: &Fixture<impl Store>) {
     store.seed([("A", 9), ("B", 9)]).await;
     assert_eq!(store.level("A").await.earliest_hold, None);
-    let first = store.order(1, [("A", 1)]).await;
-    store.clock.forward(Duration::from_secs(5));
+    store.order(1, [("A", 1)]).await;
+    store.pass(Duration::from_secs(5)).await;
     let second = store.order(2, [("A", 1), ("B", 1)]).await;
+    let first = store.port.orders(vec![id(1)]).await.unwrap().remove(0);
+    let first = first.unwrap();
     assert!(first.hold_until < second.hold_until);
     assert_eq!(store.level("A").await.earliest_hold, Some(first.hold_until));
     assert_eq!(
@@ -69,7 +71,7 @@ pub async fn expired_tells_only_blocked_orders_longest_overdue_first(store: &Fix
     store.seed([("A", 9)]).await;
     for number in [3, 1, 2] {
         store.order(number, [("A", 1)]).await;
-        store.clock.forward(Duration::from_secs(1));
+        store.pass(Duration::from_secs(1)).await;
     }
     store.order(4, [("A", 100)]).await;
     let expired = async |limit| {
@@ -80,7 +82,7 @@ pub async fn expired_tells_only_blocked_orders_longest_overdue_first(store: &Fix
             .collect::<Vec<_>>()
     };
     assert_eq!(expired(10).await, []);
-    store.clock.forward(HOLD + Duration::from_secs(60));
+    store.pass(HOLD + Duration::from_secs(60)).await;
     assert_eq!(expired(10).await, [id(3), id(1), id(2)]);
     assert_eq!(expired(2).await, [id(3), id(1)]);
     store.settle(vec![(3, release(Reason::Expired))]).await;

@@ -292,7 +292,7 @@ pub async fn a_unit_released_in_the_same_batch_covers_a_missing_one(store: &Fixt
 pub async fn a_refund_is_due_until_it_is_executed_and_is_owed_once(store: &Fixture<impl Store>) {
     for number in [2, 1] {
         store.settle_one(number, confirm()).await;
-        store.clock.forward(std::time::Duration::from_secs(1));
+        store.pass(std::time::Duration::from_secs(1)).await;
     }
     let due: Vec<_> = store.due().await;
     let ids: Vec<_> = due.iter().map(|refund| refund.order_id).collect();

@@ -1,0 +1,95 @@
+-- The inventory: stock, decided orders, and what is owed. It holds the truth. Runs on MySQL and on MariaDB.
+-- Times are Unix milliseconds, money is in minor units, ids are the 16 bytes of a UUID.
+-- No foreign keys: their checks lock gaps, and cost more than the audit that finds the same.
+-- Each statement can be run again: DDL commits by itself, so a migration may stop halfway.
+
+-- This store: one row.
+CREATE TABLE IF NOT EXISTS store (
+    only_row TINYINT    NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    store_id BINARY(16) NOT NULL
+) ENGINE = InnoDB;
+
+-- A random id (UUIDv4).
+INSERT INTO store VALUES (1, UNHEX(INSERT(INSERT(HEX(RANDOM_BYTES(16)), 13, 1, '4'), 17, 1, '8')))
+    ON DUPLICATE KEY UPDATE only_row = 1;
+
+-- initial + adjusted = available + blocked + sold, always.
+CREATE TABLE IF NOT EXISTS items (
+    sku        VARBINARY(64) NOT NULL PRIMARY KEY, -- Case-sensitive, ordered bytewise.
+    name       VARCHAR(200)  NOT NULL,
+    price      BIGINT        NOT NULL CHECK (price >= 0),
+    initial    BIGINT        NOT NULL CHECK (initial >= 0),
+    available  BIGINT        NOT NULL, -- Below 0 only after a correction.
+    blocked    BIGINT        NOT NULL CHECK (blocked >= 0),
+    sold       BIGINT        NOT NULL CHECK (sold >= 0),
+    adjusted   BIGINT        NOT NULL, -- The sum of all corrections.
+    version    BIGINT        NOT NULL, -- Grows by one with every change of stock.
+    created_at BIGINT        NOT NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- One row per decided order. A final row (PLACED, FAILED) never changes.
+CREATE TABLE IF NOT EXISTS orders (
+    order_id       BINARY(16)  NOT NULL PRIMARY KEY,
+    customer       VARCHAR(64),          -- Unknown to some tombstones.
+    cart_hash      BINARY(16),           -- Unknown to some tombstones.
+    cart_lines     MEDIUMTEXT  NOT NULL, -- JSON: [[sku, quantity, price, available before, stock version], ...], by SKU.
+    amount         BIGINT      NOT NULL CHECK (amount >= 0),
+    state          TINYINT     NOT NULL CHECK (state IN (1, 2, 3)), -- 1 BLOCK, 2 PLACED, 3 FAILED.
+    reason         VARCHAR(32),
+    accepted_at    BIGINT      NOT NULL,
+    decided_at     BIGINT      NOT NULL,
+    hold_until     BIGINT      NOT NULL,
+    settled_at     BIGINT,
+    batch_id       BIGINT,               -- No batch decided a tombstone.
+    batch_position INT,
+    CHECK ((reason IS NOT NULL) = (state = 3)),
+    -- For the sweep, and for the earliest hold on an item: what is blocked, by the end of its hold.
+    KEY orders_open (state, hold_until)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS batches (
+    batch_id   BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    decided_at BIGINT NOT NULL,
+    orders     BIGINT NOT NULL,
+    blocked    BIGINT NOT NULL
+) ENGINE = InnoDB;
+
+-- The outbox of refunds: written with the settlement, executed afterwards.
+CREATE TABLE IF NOT EXISTS refunds (
+    order_id    BINARY(16)  NOT NULL PRIMARY KEY,
+    amount      BIGINT      NOT NULL CHECK (amount > 0),
+    reason      VARCHAR(32) NOT NULL,
+    recorded_at BIGINT      NOT NULL,
+    executed_at BIGINT,
+    -- For the sweep: those not executed, oldest first.
+    KEY refunds_due (executed_at, recorded_at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- Corrections of stock. The id makes a retry harmless.
+CREATE TABLE IF NOT EXISTS adjustments (
+    adjustment_id   BINARY(16)    NOT NULL PRIMARY KEY,
+    sku             VARBINARY(64) NOT NULL,
+    units           BIGINT        NOT NULL CHECK (units <> 0),
+    reason          TEXT          NOT NULL,
+    adjusted_at     BIGINT        NOT NULL,
+    available_after BIGINT        NOT NULL,
+    stock_version   BIGINT        NOT NULL, -- The item's version afterwards.
+    -- For the list of an item's corrections, latest first, and for the audit.
+    KEY adjustments_of_item (sku, stock_version)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- Messages that nobody can process, to be looked up.
+CREATE TABLE IF NOT EXISTS dead_letters (
+    letter_id      BIGINT         NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    topic          VARBINARY(255) NOT NULL,
+    log_partition  BIGINT         NOT NULL,
+    message_offset BIGINT         NOT NULL,
+    order_id       BINARY(16),
+    reason         VARCHAR(32)    NOT NULL,
+    detail         TEXT           NOT NULL,
+    message_key    LONGBLOB       NOT NULL,
+    payload        LONGBLOB       NOT NULL,
+    recorded_at    BIGINT         NOT NULL,
+    state          VARCHAR(16)    NOT NULL CHECK (state IN ('pending', 'replayed', 'dropped')),
+    UNIQUE KEY dead_letters_place (topic, log_partition, message_offset)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

@@ -1,0 +1,219 @@
+//! Administration: catalogue, corrections, order search.
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Params, Row, Value};
+
+use super::MysqlInventory;
+use super::adjust::{Adjust, STOCK_MAX};
+use super::fault::Fault;
+use super::lane::Ask;
+use super::put::Put;
+use super::read::{self, Lock};
+use super::rows::{self, Fields, ORDER_COLUMNS, REFUND_COLUMNS};
+use crate::domain::{Order, OrderId, Sku};
+use crate::inventory::{
+    Adjusted, Adjustment, AdjustmentRow, Administration, BatchRow, Item, NewItem, OrderFilter,
+    PutOutcome, Story,
+};
+use crate::ports;
+
+const ITEM_COLUMNS: &str = "sku, name, price, initial, adjusted, available, blocked, sold, version";
+
+impl Administration for MysqlInventory {
+    async fn put_items(&self, items: Vec<NewItem>) -> Result<Vec<PutOutcome>, ports::Error> {
+        let action = format!("put {} items", items.len());
+        if let Some(bad) = items
+            .iter()
+            .find(|item| !(0..=STOCK_MAX).contains(&item.stock))
+        {
+            let refused = StockOutOfRange {
+                sku: bad.sku.clone(),
+                stock: bad.stock,
+            };
+            return Err(ports::Error::permanent(action).because(refused));
+        }
+        self.writing.transact(&action, &Put { items }).await
+    }
+
+    async fn items(&self, after: Option<Sku>, limit: usize) -> Result<Vec<Item>, ports::Error> {
+        let ask = Ask((after, limit), |connection, (after, limit)| {
+            Box::pin(items(connection, after.as_ref(), *limit))
+        });
+        self.reading.read("read items", &ask).await
+    }
+
+    async fn item(&self, sku: Sku) -> Result<Option<Item>, ports::Error> {
+        let ask = Ask(sku, |connection, sku| Box::pin(one_item(connection, sku)));
+        self.reading.read("read an item", &ask).await
+    }
+
+    async fn adjust(&self, adjustments: Vec<Adjustment>) -> Result<Vec<Adjusted>, ports::Error> {
+        let action = format!("adjust {} items", adjustments.len());
+        if adjustments.iter().any(|adjustment| adjustment.by == 0) {
+            return Err(ports::Error::permanent(action).because(AdjustedByNothing));
+        }
+        self.writing
+            .transact(&action, &Adjust { adjustments })
+            .await
+    }
+
+    async fn adjustments(
+        &self,
+        sku: Sku,
+        limit: usize,
+    ) -> Result<Vec<AdjustmentRow>, ports::Error> {
+        let ask = Ask((sku, limit), |connection, (sku, limit)| {
+            Box::pin(corrections(connection, sku, *limit))
+        });
+        self.reading.read("read corrections", &ask).await
+    }
+
+    async fn find_orders(&self, filter: OrderFilter) -> Result<Vec<Order>, ports::Error> {
+        let ask = Ask(filter, |connection, filter| {
+            Box::pin(find(connection, filter))
+        });
+        self.reading.read("list orders", &ask).await
+    }
+
+    async fn story(&self, id: OrderId) -> Result<Option<Story>, ports::Error> {
+        let ask = Ask(id, |connection, id| Box::pin(story(connection, *id)));
+        self.reading.read("read the story of an order", &ask).await
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the stock {stock} of {sku} is out of range: 0 to {STOCK_MAX} units are allowed")]
+struct StockOutOfRange {
+    sku: Sku,
+    stock: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a correction by 0 units changes nothing")]
+struct AdjustedByNothing;
+
+async fn items(
+    connection: &mut Conn,
+    after: Option<&Sku>,
+    limit: usize,
+) -> Result<Vec<Item>, Fault> {
+    let query =
+        format!("SELECT {ITEM_COLUMNS} FROM items WHERE sku > ? ORDER BY sku LIMIT {limit}");
+    let after = after.map_or("", Sku::as_str).as_bytes();
+    let rows: Vec<Row> = connection.exec(query, (after,)).await?;
+    rows.into_iter().map(item).collect()
+}
+
+async fn one_item(connection: &mut Conn, sku: &Sku) -> Result<Option<Item>, Fault> {
+    let query = format!("SELECT {ITEM_COLUMNS} FROM items WHERE sku = ?");
+    let row: Option<Row> = connection
+        .exec_first(query, (sku.as_str().as_bytes(),))
+        .await?;
+    row.map(item).transpose()
+}
+
+fn item(row: Row) -> Result<Item, Fault> {
+    let mut fields = Fields::of(row);
+    let sku = fields.sku()?;
+    Ok(Item {
+        name: fields.take()?,
+        price: fields.money()?,
+        initial: fields.take()?,
+        adjusted: fields.take()?,
+        level: rows::level(sku, &mut fields)?,
+    })
+}
+
+async fn corrections(
+    connection: &mut Conn,
+    sku: &Sku,
+    limit: usize,
+) -> Result<Vec<AdjustmentRow>, Fault> {
+    let query = format!(
+        "SELECT adjustment_id, sku, units, reason, adjusted_at, available_after FROM adjustments \
+         WHERE sku = ? ORDER BY stock_version DESC LIMIT {limit}"
+    );
+    let rows: Vec<Row> = connection.exec(query, (sku.as_str().as_bytes(),)).await?;
+    let correction = |row| {
+        let mut fields = Fields::of(row);
+        Ok(AdjustmentRow {
+            id: fields.uuid()?,
+            sku: fields.sku()?,
+            by: fields.take()?,
+            reason: fields.take()?,
+            at: fields.time()?,
+            available_after: fields.take()?,
+        })
+    };
+    rows.into_iter().map(correction).collect()
+}
+
+async fn find(connection: &mut Conn, filter: &OrderFilter) -> Result<Vec<Order>, Fault> {
+    let mut query = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE TRUE");
+    let mut values: Vec<Value> = Vec::new();
+    let mut only = |condition: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            query.push_str(condition);
+            values.push(value);
+        }
+    };
+    let text = |text: &str| Value::from(text.as_bytes());
+    only(
+        " AND state = ?",
+        filter.state.map(|state| state.code().into()),
+    );
+    only(
+        " AND reason = ?",
+        filter.reason.map(|reason| text(reason.as_str())),
+    );
+    only(
+        " AND customer = ?",
+        filter
+            .customer
+            .as_ref()
+            .map(|customer| text(customer.as_str())),
+    );
+    only(
+        " AND order_id > ?",
+        filter
+            .after
+            .map(|after| Value::from(after.as_bytes().as_slice())),
+    );
+    query.push_str(&format!(" ORDER BY order_id LIMIT {}", filter.limit));
+    let rows: Vec<Row> = connection.exec(query, Params::Positional(values)).await?;
+    rows.into_iter().map(rows::order).collect()
+}
+
+async fn story(connection: &mut Conn, id: OrderId) -> Result<Option<Story>, Fault> {
+    let found = read::orders(connection, &std::iter::once(id).collect(), Lock::None).await?;
+    let Some(order) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    let batch = match order.batch {
+        Some(batch) => {
+            let query =
+                "SELECT batch_id, decided_at, orders, blocked FROM batches WHERE batch_id = ?";
+            connection.exec_first(query, (batch.id,)).await?
+        }
+        None => None,
+    };
+    let query = format!("SELECT {REFUND_COLUMNS} FROM refunds WHERE order_id = ?");
+    let refund: Option<Row> = connection
+        .exec_first(query, (id.as_bytes().as_slice(),))
+        .await?;
+    Ok(Some(Story {
+        order,
+        batch: batch.map(batch_row).transpose()?,
+        refund: refund.map(rows::refund).transpose()?,
+    }))
+}
+
+fn batch_row(row: Row) -> Result<BatchRow, Fault> {
+    let mut fields = Fields::of(row);
+    Ok(BatchRow {
+        id: fields.count()?,
+        decided_at: fields.time()?,
+        orders: fields.count()?,
+        blocked: fields.count()?,
+    })
+}

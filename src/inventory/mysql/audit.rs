@@ -1,0 +1,203 @@
+//! The audit: queries that recompute everything from the orders' carts. Each row found is something wrong.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use uuid::Uuid;
+
+use super::MysqlInventory;
+use super::connect::{Purpose, Server};
+use super::fault::Fault;
+use super::lane::{Ask, Job, Lane};
+use super::read;
+use super::rows::Fields;
+use crate::domain::OrderId;
+use crate::inventory::{AuditReport, Auditing, Check, Finding};
+use crate::ports;
+
+/// A check: rows of (subject, detail, count). What is due before `@due_before` is overdue; a minute ago if it is not
+/// set, as when somebody runs the query by hand.
+struct Query {
+    check: Check,
+    sql: &'static str,
+}
+
+const QUERIES: &[Query] = &[
+    Query {
+        check: Check::Oversold,
+        sql: "SELECT sku, CONCAT('sold ', sold, ' and blocked ', blocked, ' of ', initial + raised, \
+             ' that there ever were'), CAST(sold + blocked - initial - raised AS SIGNED) \
+         FROM (SELECT items.*, COALESCE((SELECT SUM(units) FROM adjustments AS a \
+             WHERE a.sku = items.sku AND a.units > 0), 0) AS raised FROM items) AS i \
+         WHERE sold + blocked > initial + raised",
+    },
+    Query {
+        check: Check::Oversold,
+        sql: "SELECT sku, CONCAT('available is ', available, ', which corrections do not explain'), -available \
+         FROM items WHERE available < 0 AND available < COALESCE((SELECT SUM(units) FROM adjustments AS a \
+             WHERE a.sku = items.sku AND a.units < 0), 0)",
+    },
+    Query {
+        check: Check::Conservation,
+        sql: "SELECT sku, CONCAT('initial ', initial, ' + adjusted ', adjusted, ' is not available ', available, \
+             ' + blocked ', blocked, ' + sold ', sold), ABS(initial + adjusted - available - blocked - sold) \
+         FROM items WHERE initial + adjusted <> available + blocked + sold",
+    },
+    Query {
+        check: Check::Conservation,
+        sql: "SELECT items.sku, CONCAT('adjusted is ', adjusted, ', but its corrections add up to ', \
+             COALESCE(total, 0)), CAST(ABS(adjusted - COALESCE(total, 0)) AS SIGNED) \
+         FROM items LEFT JOIN (SELECT sku, SUM(units) AS total FROM adjustments GROUP BY sku) AS a \
+             ON a.sku = items.sku WHERE adjusted <> COALESCE(total, 0)",
+    },
+    // Carts are added up first, in one pass over the orders, and only the sums are held against the items.
+    Query {
+        check: Check::Conservation,
+        sql: "SELECT sku, IF(SUM(is_item) > 0, \
+             CONCAT('blocked is ', SUM(blocked), ' and sold ', SUM(sold), ', but its orders hold ', SUM(held), \
+                 ' and bought ', SUM(bought)), \
+             CONCAT('orders hold ', SUM(held), ' and bought ', SUM(bought), ' of no known item')), \
+             CAST(ABS(SUM(blocked) - SUM(held)) + ABS(SUM(sold) - SUM(bought)) AS SIGNED) \
+         FROM (SELECT sku, blocked, sold, 0 AS held, 0 AS bought, 1 AS is_item FROM items \
+             UNION ALL \
+             SELECT CAST(line.sku AS BINARY) AS sku, 0, 0, SUM(IF(state = 1, line.units, 0)), \
+                 SUM(IF(state = 2, line.units, 0)), 0 \
+             FROM orders JOIN JSON_TABLE(orders.cart_lines, '$[*]' COLUMNS \
+                 (sku VARCHAR(64) PATH '$[0]', units BIGINT PATH '$[1]')) AS line \
+             WHERE orders.state IN (1, 2) GROUP BY CAST(line.sku AS BINARY)) AS sides \
+         GROUP BY sku \
+         HAVING SUM(blocked) <> SUM(held) OR SUM(sold) <> SUM(bought) OR SUM(is_item) = 0",
+    },
+    Query {
+        check: Check::Conservation,
+        sql: "SELECT sku, CONCAT('blocked is ', blocked, ' and sold ', sold), \
+             GREATEST(-blocked, 0) + GREATEST(-sold, 0) \
+         FROM items WHERE blocked < 0 OR sold < 0",
+    },
+    Query {
+        check: Check::Uniqueness,
+        sql: "SELECT LOWER(HEX(refunds.order_id)) AS order_id, \
+             IF(orders.state IS NULL, 'refunded, and there is no such order', 'refunded, and it did not fail'), 1 \
+         FROM refunds LEFT JOIN orders ON orders.order_id = refunds.order_id \
+         WHERE orders.state IS NULL OR orders.state <> 3",
+    },
+    Query {
+        check: Check::Unpaid,
+        sql: "SELECT LOWER(HEX(order_id)) AS order_id, \
+             'placed without a time of settlement, or with a reason to fail', 1 \
+         FROM orders WHERE state = 2 AND (settled_at IS NULL OR reason IS NOT NULL)",
+    },
+    Query {
+        check: Check::Uniqueness,
+        sql: "SELECT LOWER(HEX(order_id)) AS order_id, 'failed without a reason, or blocked with one', 1 \
+         FROM orders WHERE (state = 3) <> (reason IS NOT NULL)",
+    },
+    Query {
+        check: Check::Unrefunded,
+        sql: "SELECT LOWER(HEX(order_id)) AS order_id, \
+             CONCAT('a refund of ', amount, ' is due since ', recorded_at), 1 \
+         FROM refunds WHERE executed_at IS NULL \
+             AND recorded_at < COALESCE(@due_before, (UNIX_TIMESTAMP() - 60) * 1000)",
+    },
+];
+
+const OVERDUE: &str = "SELECT LOWER(HEX(order_id)) AS order_id, CONCAT('held until ', hold_until), 1 FROM orders \
+     WHERE state = 1 AND hold_until < COALESCE(@due_before, (UNIX_TIMESTAMP() - 60) * 1000) ORDER BY order_id";
+
+impl Auditing for MysqlInventory {
+    async fn store_id(&self) -> Result<Uuid, ports::Error> {
+        let ask = Ask((), |connection, ()| Box::pin(store_id(connection)));
+        self.reading.read("read the store's id", &ask).await
+    }
+
+    async fn audit(&self, grace: Duration) -> Result<AuditReport, ports::Error> {
+        // A connection of its own: with a snapshot, and as long as it takes.
+        let lane = Lane::unhurried(Server::new(&self.url, Purpose::Audit));
+        lane.read("audit the inventory", &Audit { grace }).await
+    }
+
+    fn audit_sql(&self) -> Vec<(Check, &'static str)> {
+        QUERIES
+            .iter()
+            .map(|query| (query.check, query.sql))
+            .chain(std::iter::once((Check::Stuck, OVERDUE)))
+            .collect()
+    }
+}
+
+async fn store_id(connection: &mut Conn) -> Result<Uuid, Fault> {
+    let row: Option<Row> = connection.query_first("SELECT store_id FROM store").await?;
+    let missing = || Fault::BadRow {
+        column: 0,
+        cause: "the store has no id".to_owned(),
+    };
+    Fields::of(row.ok_or_else(missing)?).uuid()
+}
+
+struct Audit {
+    grace: Duration,
+}
+
+impl Job for Audit {
+    type Done = AuditReport;
+
+    async fn run(&self, connection: &mut Conn) -> Result<AuditReport, Fault> {
+        let due_before = read::now(connection).await?.minus(self.grace).millis();
+        connection
+            .query_drop(format!("SET @due_before = {due_before}"))
+            .await?;
+        connection
+            .query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            .await?;
+        let mut report = AuditReport {
+            skus: read::number(connection, "SELECT COUNT(*) FROM items").await?,
+            orders: read::number(connection, "SELECT COUNT(*) FROM orders").await?,
+            units_sold: read::number(
+                connection,
+                "SELECT CAST(COALESCE(SUM(GREATEST(sold, 0)), 0) AS SIGNED) FROM items",
+            )
+            .await?,
+            ..AuditReport::default()
+        };
+        for query in QUERIES {
+            report.findings.extend(find(connection, query).await?);
+        }
+        let overdue: Vec<Row> = connection.query(OVERDUE).await?;
+        for row in overdue {
+            let id: String = Fields::of(row).take()?;
+            report.overdue.extend(id.parse::<OrderId>().ok());
+        }
+        connection.query_drop("COMMIT").await?;
+        Ok(report)
+    }
+}
+
+/// Runs a check; the server adds up, and only what is wrong is sent.
+async fn find(connection: &mut Conn, query: &Query) -> Result<Vec<Finding>, Fault> {
+    let mut result = connection.query_iter(query.sql).await?;
+    let is_order = result
+        .columns_ref()
+        .first()
+        .is_some_and(|column| column.name_str() == "order_id");
+    let mut findings = Vec::new();
+    if let Some(mut rows) = result.stream::<Row>().await? {
+        while let Some(row) = rows.next().await {
+            let mut fields = Fields::of(row?);
+            let subject: String = fields.take()?;
+            findings.push(Finding {
+                check: query.check,
+                // SQL shows an id as hexadecimal digits without hyphens.
+                subject: match subject.parse::<OrderId>() {
+                    Ok(id) if is_order => id.to_string(),
+                    _ => subject,
+                },
+                detail: fields.take()?,
+                count: fields.count()?.max(1),
+            });
+        }
+    }
+    result.drop_result().await?;
+    Ok(findings)
+}

@@ -1,0 +1,140 @@
+//! What went wrong on a connection, and what to do about it.
+
+use std::time::Duration;
+
+use mysql_async::{DriverError, Error, IoError};
+
+use super::connect::NoConnection;
+
+/// Why a job on a connection was not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// There is no connection.
+    #[error(transparent)]
+    NoConnection(#[from] NoConnection),
+    /// The server refused, or the connection broke.
+    #[error("{}", cause(.0))]
+    Client(#[from] Error),
+    /// No answer in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
+    /// A value in the database that no version of this program has written.
+    #[error("column {column} of a row cannot be read: {cause}")]
+    BadRow {
+        /// Its place in the row, from 0.
+        column: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The rows that were locked are not the ones that were to be.
+    #[error("orders came in while their items were being locked")]
+    Moved,
+    /// Rows that were locked are gone.
+    #[error("{affected} rows were changed where {expected} were locked")]
+    Miscounted {
+        /// How many were to change.
+        expected: usize,
+        /// How many did.
+        affected: u64,
+    },
+}
+
+/// What a fault means for the transaction it happened in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Another transaction was in the way: roll back, and do it again.
+    Again,
+    /// The connection is gone, and the transaction with it: do it again on another.
+    Lost,
+    /// Later may be better.
+    Unavailable,
+    /// These very data will never be taken.
+    Permanent,
+}
+
+/// Deadlock, lock wait time-out, duplicate key (somebody inserted it first), changed since read, interrupted, failed
+/// certification in a cluster.
+const AGAIN: [u16; 6] = [1213, 1205, 1062, 1020, 1317, 3101];
+
+/// Shutdown, network trouble, killed, idle for too long.
+const LOST: [u16; 11] = [
+    1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 4031,
+];
+
+/// About the data, without saying so in their SQLSTATE: incorrect value, packet or row too large, check violated,
+/// not JSON.
+const DATA: [u16; 10] = [1366, 1153, 1118, 1301, 3819, 4025, 3140, 3141, 4037, 4038];
+
+impl Fault {
+    pub(super) fn meaning(&self) -> Meaning {
+        match self {
+            Self::NoConnection(_) | Self::Late(_) => Meaning::Unavailable,
+            Self::Moved => Meaning::Again,
+            Self::BadRow { .. } | Self::Miscounted { .. } => Meaning::Permanent,
+            Self::Client(Error::Server(error)) => {
+                if AGAIN.contains(&error.code) {
+                    Meaning::Again
+                } else if LOST.contains(&error.code) {
+                    Meaning::Lost
+                } else if DATA.contains(&error.code) || is_about_data(&error.state) {
+                    Meaning::Permanent
+                } else {
+                    // Also what an administrator has to mend, such as missing rights: no cart may fail by that.
+                    Meaning::Unavailable
+                }
+            }
+            Self::Client(Error::Driver(
+                DriverError::PacketTooLarge
+                | DriverError::Params(_)
+                | DriverError::StmtParamsMismatch { .. }
+                | DriverError::StmtParamsNumberExceedsLimit { .. },
+            )) => Meaning::Permanent,
+            Self::Client(_) => Meaning::Lost,
+        }
+    }
+
+    /// Whether the connection can be used after it.
+    pub(super) fn leaves_a_connection(&self) -> bool {
+        match self {
+            Self::NoConnection(_) | Self::Late(_) => false,
+            fault => fault.meaning() != Meaning::Lost,
+        }
+    }
+
+    /// Whether a COMMIT that was answered like this was certainly not done.
+    pub(super) fn is_rollback(&self) -> bool {
+        matches!(self, Self::Client(Error::Server(_))) && self.meaning() == Meaning::Again
+    }
+
+    /// What it means once nothing was left to try: a duplicate that stays one is the fault of the data.
+    pub(super) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Client(Error::Server(error)) if error.code == 1062 => true,
+            fault => fault.meaning() == Meaning::Permanent,
+        }
+    }
+}
+
+/// SQLSTATE classes 22 (data exception) and 23 (integrity constraint violation).
+fn is_about_data(state: &str) -> bool {
+    state.starts_with("22") || state.starts_with("23")
+}
+
+/// The server's error number, if it comes from the server.
+pub(super) fn code(error: &Error) -> Option<u16> {
+    match error {
+        Error::Server(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+/// What the library says, without what it says twice.
+pub(super) fn cause(error: &Error) -> String {
+    match error {
+        Error::Server(error) => format!("{} (error {})", error.message, error.code),
+        Error::Io(IoError::Io(error)) => error.to_string(),
+        Error::Io(IoError::Tls(error)) => error.to_string(),
+        Error::Driver(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,285 @@
+//! Lanes: a few kept connections for one kind of work, and the transactions and reads that run on them.
+//!
+//! A connection is kept only after everything on it went well; any other is dropped, and the server rolls back. Who
+//! asks first is served first.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connect::Server;
+use super::fault::{Fault, Meaning};
+use crate::ports::Error;
+use crate::rng::Rng;
+
+/// How often a transaction is tried.
+const ATTEMPTS_MAX: u32 = 10;
+
+/// After this long no further attempt begins: longer than the server needs to cut off a stopped process (rule 4).
+const RETRY_MAX: Duration = Duration::from_secs(20);
+
+/// How long one attempt, or one read, may take.
+const ATTEMPT_MAX: Duration = Duration::from_secs(30);
+
+/// The same for an audit.
+const UNHURRIED_MAX: Duration = Duration::from_secs(3_600);
+
+/// The first and the longest pause between attempts.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+
+/// What is done on one connection. It may be done again from the start.
+pub(super) trait Job: Sync {
+    /// What comes of it.
+    type Done: Send;
+
+    /// Does it, once.
+    fn run(&self, connection: &mut Conn) -> impl Future<Output = Result<Self::Done, Fault>> + Send;
+}
+
+/// A job that is a question and a function that answers it.
+pub(super) struct Ask<A, T>(pub(super) A, pub(super) Answer<A, T>);
+
+/// Answers a question on a connection.
+pub(super) type Answer<A, T> = for<'a> fn(&'a mut Conn, &'a A) -> BoxFuture<'a, Result<T, Fault>>;
+
+impl<A: Sync, T: Send> Job for Ask<A, T> {
+    type Done = T;
+
+    async fn run(&self, connection: &mut Conn) -> Result<T, Fault> {
+        let Self(question, answer) = self;
+        answer(connection, question).await
+    }
+}
+
+/// Connections for one kind of work, at most so many at a time.
+pub(super) struct Lane {
+    server: Server,
+    /// How long one attempt, or one read, may take.
+    attempt_max: Duration,
+    turns: Semaphore,
+    idle: Mutex<Vec<(Conn, Instant)>>,
+    rng: Mutex<Rng>,
+}
+
+/// A connection, and the turn to use it.
+struct Held<'a> {
+    connection: Conn,
+    lane: &'a Lane,
+    _turn: SemaphorePermit<'a>,
+}
+
+/// How an attempt at a transaction failed.
+struct Failed {
+    fault: Fault,
+    /// Whether it may have been committed all the same.
+    uncertain: bool,
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            uncertain: false,
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn new(server: Server, connections_max: usize) -> Self {
+        Self {
+            server,
+            attempt_max: ATTEMPT_MAX,
+            turns: Semaphore::new(connections_max),
+            idle: Mutex::default(),
+            rng: Mutex::new(Rng::from_system()),
+        }
+    }
+
+    /// One connection for what may take an hour.
+    pub(super) fn unhurried(server: Server) -> Self {
+        Self {
+            attempt_max: UNHURRIED_MAX,
+            ..Self::new(server, 1)
+        }
+    }
+
+    /// Runs a job in a transaction, again if another transaction was in the way or the connection broke.
+    ///
+    /// When nobody knows whether a COMMIT was done, the job runs again on another connection: it locks the same rows
+    /// first, so that it waits for the end of the one before, and then finds in the database whatever that did. Only
+    /// if no such answer can be had is the outcome unknown.
+    pub(super) async fn transact<J: Job>(&self, action: &str, job: &J) -> Result<J::Done, Error> {
+        let began = Instant::now();
+        let mut uncertain = false;
+        let mut attempt = 1;
+        loop {
+            let Failed {
+                fault,
+                uncertain: now,
+            } = match self.attempt(job).await {
+                Ok(done) => return Ok(done),
+                Err(failed) => failed,
+            };
+            uncertain |= now;
+            let again = match fault.meaning() {
+                Meaning::Again => true,
+                Meaning::Lost => {
+                    self.forget();
+                    true
+                }
+                Meaning::Unavailable => now,
+                Meaning::Permanent => false,
+            };
+            if !again || attempt == ATTEMPTS_MAX || began.elapsed() > RETRY_MAX {
+                return Err(if uncertain {
+                    Error::outcome_unknown(action)
+                } else if fault.is_permanent() {
+                    Error::permanent(action)
+                } else {
+                    Error::unavailable(action)
+                }
+                .because(fault));
+            }
+            tracing::debug!(%fault, action, attempt, "trying a transaction again");
+            self.pause(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt<J: Job>(&self, job: &J) -> Result<J::Done, Failed> {
+        let mut held = self.hold().await?;
+        let connection = &mut held.connection;
+        let work = async {
+            connection.query_drop("START TRANSACTION").await?;
+            job.run(connection).await
+        };
+        let done = match self.within(work).await {
+            Ok(done) => done,
+            Err(fault) => {
+                if fault.leaves_a_connection() {
+                    held.roll_back().await;
+                }
+                return Err(fault.into());
+            }
+        };
+        let commit = async { Ok(connection.query_drop("COMMIT").await?) };
+        match self.within(commit).await {
+            Ok(()) => {
+                held.keep();
+                Ok(done)
+            }
+            Err(fault) if fault.is_rollback() => {
+                held.roll_back().await;
+                Err(fault.into())
+            }
+            Err(fault) => Err(Failed {
+                fault,
+                uncertain: true,
+            }),
+        }
+    }
+
+    /// Runs a job outside of any transaction; once more if the connection had broken.
+    pub(super) async fn read<J: Job>(&self, action: &str, job: &J) -> Result<J::Done, Error> {
+        let mut again = true;
+        loop {
+            let fault = match self.read_once(job).await {
+                Ok(done) => return Ok(done),
+                Err(fault) => fault,
+            };
+            let meaning = fault.meaning();
+            if meaning == Meaning::Lost && again {
+                self.forget();
+                again = false;
+                continue;
+            }
+            return Err(match meaning {
+                Meaning::Permanent => Error::permanent(action),
+                _ => Error::unavailable(action),
+            }
+            .because(fault));
+        }
+    }
+
+    async fn read_once<J: Job>(&self, job: &J) -> Result<J::Done, Fault> {
+        let mut held = self.hold().await?;
+        let done = self.within(job.run(&mut held.connection)).await?;
+        held.keep();
+        Ok(done)
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        match timeout(self.attempt_max, work).await {
+            Ok(result) => result,
+            Err(_) => Err(Fault::Late(self.attempt_max)),
+        }
+    }
+
+    /// The next turn, with a kept connection or a new one.
+    async fn hold(&self) -> Result<Held<'_>, Fault> {
+        let turn = self.turns.acquire().await;
+        let turn = turn.unwrap_or_else(|_| unreachable!("a lane's turns are never closed"));
+        let connection = match self.kept() {
+            Some(connection) => connection,
+            None => self.server.dial().await?,
+        };
+        Ok(Held {
+            connection,
+            lane: self,
+            _turn: turn,
+        })
+    }
+
+    /// The connection used last, unless the server may have cut it.
+    fn kept(&self) -> Option<Conn> {
+        let idle_max = self.server.purpose().idle_max();
+        let mut idle = self.idle.lock();
+        idle.retain(|(_, since)| since.elapsed() < idle_max);
+        idle.pop().map(|(connection, _)| connection)
+    }
+
+    /// Drops what was kept: where one connection broke, the others probably did.
+    fn forget(&self) {
+        self.idle.lock().clear();
+    }
+
+    async fn pause(&self, attempt: u32) {
+        let most = PAUSE.0 * 2_u32.pow(attempt.min(10));
+        let pause = self.rng.lock().jitter(most.min(PAUSE.1));
+        sleep(pause).await;
+    }
+}
+
+impl Held<'_> {
+    /// Keeps the connection for the next.
+    fn keep(self) {
+        self.lane
+            .idle
+            .lock()
+            .push((self.connection, Instant::now()));
+    }
+
+    /// Frees the locks at once, and keeps the connection if it still works.
+    async fn roll_back(mut self) {
+        let rollback = async { Ok(self.connection.query_drop("ROLLBACK").await?) };
+        if self.lane.within(rollback).await.is_ok() {
+            self.keep();
+        }
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("server", &self.server)
+            .field("idle", &self.idle.lock().len())
+            .finish_non_exhaustive()
+    }
+}

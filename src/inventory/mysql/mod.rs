@@ -1,0 +1,197 @@
+//! The inventory in a MySQL (8.4 or newer) or MariaDB (10.11 or newer) database. Deadlines go by the database's clock.
+//!
+//! Every write is one transaction under READ COMMITTED: it locks rows, loads them into a [`Book`], lets [`decide`] decide,
+//! and writes what changed.
+//!
+//! [`Book`]: super::decide::Book
+//! [`decide`]: super::decide
+//!
+//! # The order of locks
+//!
+//! Items first, ordered by SKU; then orders, ordered by id; then new rows, ordered by id. All transactions keep to it, so
+//! that they queue up and do not deadlock; where a server finds a deadlock all the same, the transaction is rolled
+//! back and done again.
+//!
+//! # Connections
+//!
+//! `reserve` and `settle` have a connection each that they keep, administration has a third, and reads share a few. No
+//! connection goes back to its lane inside a transaction, so that no lock outlives a call.
+
+mod adjust;
+mod admin;
+mod audit;
+mod connect;
+mod dead_letters;
+mod fault;
+mod lane;
+mod put;
+mod read;
+mod reserve;
+mod rows;
+mod schema;
+mod settle;
+mod sql;
+mod url;
+mod write;
+
+pub use schema::Migrated;
+pub use url::{MysqlUrl, UrlError};
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use mysql_async::Conn;
+
+use self::connect::{Purpose, Server};
+use self::fault::Fault;
+use self::lane::{Ask, Job, Lane};
+use self::read::Lock;
+use self::reserve::Reserve;
+use self::settle::SettleAll;
+use super::{
+    Error, Inventory, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
+    StockLevel,
+};
+use crate::domain::{Order, OrderId, Sku};
+
+/// How many reads may go on at the same time.
+const READERS_MAX: usize = 8;
+
+/// The inventory in one MySQL or MariaDB database.
+pub struct MysqlInventory {
+    url: MysqlUrl,
+    reserving: Lane,
+    settling: Lane,
+    writing: Lane,
+    reading: Lane,
+}
+
+impl MysqlInventory {
+    /// Opens the inventory of a database that has the schema of this program.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, does not let us in, or is too old; when the schema is missing, older (`oms
+    /// migrate` is due) or newer.
+    pub async fn connect(url: &MysqlUrl) -> Result<Self, Error> {
+        schema::check(url).await?;
+        let lane = |purpose, connections| Lane::new(Server::new(url, purpose), connections);
+        Ok(Self {
+            url: url.clone(),
+            reserving: lane(Purpose::Write, 1),
+            settling: lane(Purpose::Write, 1),
+            writing: lane(Purpose::Write, 1),
+            reading: lane(Purpose::Read, READERS_MAX),
+        })
+    }
+
+    /// Makes the database if it is missing, and brings its schema to the version of this program. May be repeated,
+    /// and may be done by several processes at once.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, does not let us in, or is too old; when the database belongs to another
+    /// program or to a newer version of this one; when a migration fails.
+    pub async fn migrate(url: &MysqlUrl) -> Result<Migrated, Error> {
+        schema::migrate(url).await
+    }
+}
+
+impl Inventory for MysqlInventory {
+    async fn reserve(&self, batch: ReserveBatch) -> Result<Reservation, Error> {
+        if batch.carts.is_empty() {
+            return Ok(Reservation::default());
+        }
+        let action = format!("reserve {} carts", batch.carts.len());
+        self.reserving.transact(&action, &Reserve { batch }).await
+    }
+
+    async fn settle(&self, batch: Vec<Settle>) -> Result<Settlement, Error> {
+        if batch.is_empty() {
+            return Ok(Settlement::default());
+        }
+        let action = format!("settle {} orders", batch.len());
+        self.settling.transact(&action, &SettleAll { batch }).await
+    }
+
+    async fn stock(&self, skus: Vec<Sku>, with_holds: bool) -> Result<StockAnswer, Error> {
+        self.reading
+            .read("read stock", &Stock { skus, with_holds })
+            .await
+    }
+
+    async fn orders(&self, ids: Vec<OrderId>) -> Result<Vec<Option<Order>>, Error> {
+        let wanted: BTreeSet<OrderId> = ids.iter().copied().collect();
+        let found = self
+            .reading
+            .read(
+                "read orders",
+                &Ask(wanted, |connection, wanted| {
+                    Box::pin(read::orders(connection, wanted, Lock::None))
+                }),
+            )
+            .await?;
+        let found: HashMap<OrderId, Order> = found
+            .into_iter()
+            .map(|order| (order.order_id, order))
+            .collect();
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    async fn expired(&self, limit: usize) -> Result<Vec<Order>, Error> {
+        let ask = Ask(limit, |connection, limit| {
+            Box::pin(read::expired(connection, *limit))
+        });
+        self.reading.read("read overdue orders", &ask).await
+    }
+
+    async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {
+        let ask = Ask(limit, |connection, limit| {
+            Box::pin(read::refunds_due(connection, *limit))
+        });
+        self.reading.read("read due refunds", &ask).await
+    }
+
+    async fn refunded(&self, ids: Vec<OrderId>) -> Result<(), Error> {
+        let action = format!("mark {} refunds", ids.len());
+        let mut sorted = ids;
+        sorted.sort_unstable();
+        let ask = Ask(sorted, |connection, ids| {
+            Box::pin(write::refunded(connection, ids))
+        });
+        self.writing.transact(&action, &ask).await
+    }
+}
+
+/// The stock of items, in the order asked for.
+struct Stock {
+    skus: Vec<Sku>,
+    with_holds: bool,
+}
+
+impl Job for Stock {
+    type Done = StockAnswer;
+
+    async fn run(&self, connection: &mut Conn) -> Result<StockAnswer, Fault> {
+        let now = read::now(connection).await?;
+        let wanted: BTreeSet<Sku> = self.skus.iter().cloned().collect();
+        let items = read::items(connection, &wanted, Lock::None).await?;
+        let mut levels: HashMap<Sku, StockLevel> = items
+            .into_iter()
+            .map(|item| (item.level.sku.clone(), item.level))
+            .collect();
+        if self.with_holds {
+            read::earliest_holds(connection, &mut levels).await?;
+        }
+        let levels = self.skus.iter().map(|sku| levels.get(sku).cloned());
+        Ok(StockAnswer {
+            levels: levels.collect(),
+            now,
+        })
+    }
+}
+
+impl fmt::Debug for MysqlInventory {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MysqlInventory({})", self.url)
+    }
+}

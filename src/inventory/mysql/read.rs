@@ -1,0 +1,177 @@
+//! Reads, inside and outside of transactions.
+
+use std::collections::{BTreeSet, HashMap};
+
+use mysql_async::prelude::{FromValue, Queryable};
+use mysql_async::{Conn, Row};
+
+use super::fault::Fault;
+use super::rows::{self, Fields, ITEM_COLUMNS, NOW, ORDER_COLUMNS, REFUND_COLUMNS};
+use super::sql;
+use crate::domain::{Order, OrderId, OrderLine, Sku, Timestamp};
+use crate::inventory::decide::ItemRow;
+use crate::inventory::{Refund, StockLevel};
+
+/// How many held orders are looked at for the earliest hold on an item.
+const HOLDS_READ_MAX: usize = 1_000;
+
+/// Whether rows are locked until the transaction ends. Locks are taken in the order of the primary key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// As committed.
+    None,
+    /// Locked against everybody else who would lock or change them.
+    ForUpdate,
+}
+
+impl Lock {
+    const fn clause(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::ForUpdate => " FOR UPDATE",
+        }
+    }
+}
+
+/// The rows of a table by their keys, in the order of the keys, which must be sorted: lists of at most 900 and the
+/// index by name, since MySQL would scan, and lock, all of it otherwise.
+pub(super) async fn by_key<K: AsRef<[u8]>, T>(
+    connection: &mut Conn,
+    (columns, table, key): (&str, &str, &str),
+    keys: &[K],
+    lock: Lock,
+    read: impl Fn(Row) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let mut found = Vec::with_capacity(keys.len());
+    for part in keys.chunks(sql::LIST_MAX) {
+        let query = format!(
+            "SELECT {columns} FROM {table} FORCE INDEX (PRIMARY) WHERE {key} IN ({}) ORDER BY {key}{}",
+            sql::list(part),
+            lock.clause()
+        );
+        let rows: Vec<Row> = connection.query(query).await?;
+        for row in rows {
+            found.push(read(row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// A single number.
+pub(super) async fn number<T: FromValue>(connection: &mut Conn, query: &str) -> Result<T, Fault> {
+    let row: Option<Row> = connection.query_first(query).await?;
+    row.map_or_else(
+        || {
+            Err(Fault::BadRow {
+                column: 0,
+                cause: "there is no row".to_owned(),
+            })
+        },
+        |row| Fields::of(row).take(),
+    )
+}
+
+/// What time it is, by the database's clock.
+pub(super) async fn now(connection: &mut Conn) -> Result<Timestamp, Fault> {
+    let millis = number(connection, &format!("SELECT {NOW}")).await?;
+    Ok(Timestamp::from_millis(millis))
+}
+
+/// The items that exist, ordered by SKU.
+pub(super) async fn items(
+    connection: &mut Conn,
+    skus: &BTreeSet<Sku>,
+    lock: Lock,
+) -> Result<Vec<ItemRow>, Fault> {
+    let keys: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+    let place = (ITEM_COLUMNS, "items", "sku");
+    by_key(connection, place, &keys, lock, rows::item).await
+}
+
+/// The orders that exist, ordered by id.
+pub(super) async fn orders(
+    connection: &mut Conn,
+    ids: &BTreeSet<OrderId>,
+    lock: Lock,
+) -> Result<Vec<Order>, Fault> {
+    let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
+    let place = (ORDER_COLUMNS, "orders", "order_id");
+    by_key(connection, place, &keys, lock, rows::order).await
+}
+
+/// The lines of the orders that exist and may still be BLOCK. Lines never change.
+pub(super) async fn lines(
+    connection: &mut Conn,
+    ids: &BTreeSet<OrderId>,
+) -> Result<Vec<Vec<OrderLine>>, Fault> {
+    let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
+    let place = ("IF(state = 1, cart_lines, '[]')", "orders", "order_id");
+    by_key(connection, place, &keys, Lock::None, |row| {
+        Fields::of(row).lines()
+    })
+    .await
+}
+
+/// Those of the orders that have a refund recorded.
+pub(super) async fn refunds_of(
+    connection: &mut Conn,
+    ids: &BTreeSet<OrderId>,
+) -> Result<Vec<OrderId>, Fault> {
+    let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
+    let place = ("order_id", "refunds", "order_id");
+    by_key(connection, place, &keys, Lock::None, |row| {
+        Fields::of(row).order_id()
+    })
+    .await
+}
+
+/// Overdue orders, the longest overdue first.
+pub(super) async fn expired(connection: &mut Conn, limit: usize) -> Result<Vec<Order>, Fault> {
+    let query = format!(
+        "SELECT {ORDER_COLUMNS} FROM orders FORCE INDEX (orders_open) \
+         WHERE state = 1 AND hold_until <= {NOW} ORDER BY hold_until LIMIT {limit}"
+    );
+    let rows: Vec<Row> = connection.query(query).await?;
+    rows.into_iter().map(rows::order).collect()
+}
+
+/// Refunds that are not executed, the oldest first.
+pub(super) async fn refunds_due(connection: &mut Conn, limit: usize) -> Result<Vec<Refund>, Fault> {
+    let query = format!(
+        "SELECT {REFUND_COLUMNS} FROM refunds FORCE INDEX (refunds_due) \
+         WHERE executed_at IS NULL ORDER BY recorded_at LIMIT {limit}"
+    );
+    let rows: Vec<Row> = connection.query(query).await?;
+    rows.into_iter().map(rows::refund).collect()
+}
+
+/// Fills in when the earliest hold on each item runs out. Of more than 1,000 held orders only the earliest are read:
+/// an item that is not among them is held until the last of these at least.
+pub(super) async fn earliest_holds(
+    connection: &mut Conn,
+    levels: &mut HashMap<Sku, StockLevel>,
+) -> Result<(), Fault> {
+    if levels.values().all(|level| level.blocked <= 0) {
+        return Ok(());
+    }
+    let query = format!(
+        "SELECT hold_until, cart_lines FROM orders FORCE INDEX (orders_open) \
+         WHERE state = 1 ORDER BY hold_until LIMIT {HOLDS_READ_MAX}"
+    );
+    let rows: Vec<Row> = connection.query(query).await?;
+    let mut last = None;
+    for row in rows {
+        let mut fields = Fields::of(row);
+        let until = fields.time()?;
+        last = Some(until);
+        for line in fields.lines()? {
+            if let Some(level) = levels.get_mut(&line.sku) {
+                level.earliest_hold.get_or_insert(until);
+            }
+        }
+    }
+    for level in levels.values_mut().filter(|level| level.blocked > 0) {
+        level.earliest_hold = level.earliest_hold.or(last);
+    }
+    Ok(())
+}

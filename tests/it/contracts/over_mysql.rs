@@ -1,0 +1,89 @@
+//! The contracts over MySQL and MariaDB: two adapters on one database, as two processes have them.
+//!
+//! `OMS_TEST_MYSQL_URL` and `OMS_TEST_MARIADB_URL` name servers, such as `mysql://root@127.0.0.1:3306/oms`, on which
+//! each test makes a database of its own.
+
+pub mod audits;
+pub mod commits;
+mod database;
+pub mod locks;
+pub mod schema;
+
+use oms::inventory::mysql::MysqlInventory;
+
+use self::database::Database;
+use super::{Fixture, Opened};
+use crate::model::ManualClock;
+
+/// A fixture, and the database behind it.
+pub struct OnDatabase {
+    pub store: Fixture<MysqlInventory>,
+    pub database: Database,
+}
+
+/// Makes a database on the server that an environment variable names.
+async fn on_database(variable: &str) -> Result<OnDatabase, String> {
+    let database = Database::named_by(variable)?;
+    MysqlInventory::migrate(&database.url).await.unwrap();
+    let port = MysqlInventory::connect(&database.url).await.unwrap();
+    let other = MysqlInventory::connect(&database.url).await.unwrap();
+    let shifting = database.clone();
+    let store = Fixture::new(port, other, ManualClock::default(), database.clone())
+        .passing_by(move |by| Box::pin(shifting.clone().age(by)));
+    Ok(OnDatabase { store, database })
+}
+
+/// The suites of the inventory, and those of this adapter, over one server.
+macro_rules! suites_over {
+    ($adapter:literal, $variable:literal) => {
+        async fn open() -> super::Opened<super::MysqlInventory> {
+            super::on_database($variable).await.map(|on| on.store)
+        }
+
+        async fn own() -> Result<super::OnDatabase, String> {
+            super::on_database($variable).await
+        }
+
+        mod reserve {
+            crate::contracts::reserve::reserve_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod reads {
+            crate::contracts::reads::reads_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod settle {
+            crate::contracts::settle::settle_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod races {
+            crate::contracts::races::races_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod administration {
+            crate::contracts::administration::administration_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod dead_letters {
+            crate::contracts::dead_letters::dead_letters_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod audit {
+            crate::contracts::audit::audit_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod locks {
+            crate::contracts::over_mysql::locks::locks_suite!($adapter, #[tokio::test], super::own);
+        }
+        mod commits {
+            crate::contracts::over_mysql::commits::commits_suite!($adapter, #[tokio::test], super::own);
+        }
+        mod schema {
+            crate::contracts::over_mysql::schema::schema_suite!($adapter, #[tokio::test], super::own);
+        }
+        mod audits {
+            crate::contracts::over_mysql::audits::audits_suite!($adapter, #[tokio::test], super::own);
+        }
+    };
+}
+
+mod mysql {
+    suites_over!("mysql", "OMS_TEST_MYSQL_URL");
+}
+
+mod mariadb {
+    suites_over!("mariadb", "OMS_TEST_MARIADB_URL");
+}

@@ -1,0 +1,170 @@
+//! What the audit finds in a damaged database, and that it sees one moment of a busy one.
+
+use std::time::Duration;
+
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+use oms::domain::Reason;
+use oms::inventory::{Auditing, Check, SettleAction};
+
+use super::OnDatabase;
+use crate::contracts::store::release;
+use crate::make::{PRICE, accepted, id, money};
+
+const GRACE: Duration = Duration::from_secs(60);
+
+impl OnDatabase {
+    /// Two items, one order of each state, a refund and two corrections.
+    async fn busy(&self) {
+        let store = &self.store;
+        store.seed([("A", 9), ("a\"\\π", 9)]).await;
+        let carts = (1..=4).map(|number| accepted(number, [("A", 1), ("a\"\\π", 2)]));
+        store.reserve(carts.collect()).await;
+        let captured = money(PRICE);
+        let confirm = SettleAction::Confirm { captured };
+        store
+            .settle(vec![
+                (1, confirm.clone()),
+                (2, release(Reason::Declined)),
+                (3, confirm),
+            ])
+            .await;
+        store
+            .settle(vec![(2, SettleAction::Confirm { captured })])
+            .await;
+        store.adjust("A", -2).await;
+        store.adjust("A", 1).await;
+    }
+
+    async fn found(&self) -> Vec<(Check, String)> {
+        let report = self.store.port.audit(GRACE).await.unwrap();
+        let findings = report.findings.into_iter();
+        findings.map(|found| (found.check, found.subject)).collect()
+    }
+}
+
+pub async fn every_kind_of_damage_is_found_and_named(on: &OnDatabase) {
+    on.busy().await;
+    assert_eq!(on.found().await, []);
+    let (placed, declined) = (id(1).to_string(), id(2).to_string());
+    let hex = |number| id(number).uuid().simple().to_string();
+    let (one, two) = (hex(1), hex(2));
+    for (damage, repair, expected) in [
+        (
+            "UPDATE items SET sold = sold + 100 WHERE sku = 'A'".to_owned(),
+            "UPDATE items SET sold = sold - 100 WHERE sku = 'A'".to_owned(),
+            vec![
+                (Check::Oversold, "A"),
+                (Check::Conservation, "A"),
+                (Check::Conservation, "A"),
+            ],
+        ),
+        (
+            "UPDATE items SET available = available - 20, blocked = blocked + 20 WHERE sku = 'A'"
+                .to_owned(),
+            "UPDATE items SET available = available + 20, blocked = blocked - 20 WHERE sku = 'A'"
+                .to_owned(),
+            vec![
+                (Check::Oversold, "A"),
+                (Check::Oversold, "A"),
+                (Check::Conservation, "A"),
+            ],
+        ),
+        (
+            "UPDATE adjustments SET units = units + 5 WHERE units > 0".to_owned(),
+            "UPDATE adjustments SET units = units - 5 WHERE units > 0".to_owned(),
+            vec![(Check::Conservation, "A")],
+        ),
+        (
+            "UPDATE orders SET cart_lines = REPLACE(cart_lines, '\"A\"', '\"B\"') WHERE state = 2"
+                .to_owned(),
+            "UPDATE orders SET cart_lines = REPLACE(cart_lines, '\"B\"', '\"A\"') WHERE state = 2"
+                .to_owned(),
+            vec![(Check::Conservation, "A"), (Check::Conservation, "B")],
+        ),
+        (
+            format!("UPDATE orders SET state = 2, reason = NULL WHERE order_id = X'{two}'"),
+            format!("UPDATE orders SET state = 3, reason = 'declined' WHERE order_id = X'{two}'"),
+            vec![
+                (Check::Conservation, "A"),
+                (Check::Conservation, "a\"\\π"),
+                (Check::Uniqueness, declined.as_str()),
+            ],
+        ),
+        (
+            format!("UPDATE orders SET settled_at = NULL WHERE order_id = X'{one}'"),
+            format!("UPDATE orders SET settled_at = 1 WHERE order_id = X'{one}'"),
+            vec![(Check::Unpaid, placed.as_str())],
+        ),
+        (
+            "UPDATE refunds SET recorded_at = 1000".to_owned(),
+            "UPDATE refunds SET executed_at = 1001".to_owned(),
+            vec![(Check::Unrefunded, declined.as_str())],
+        ),
+    ] {
+        on.database.run(&damage).await;
+        let mut found = on.found().await;
+        found.sort();
+        let mut expected: Vec<_> = expected
+            .into_iter()
+            .map(|(check, subject)| (check, subject.to_owned()))
+            .collect();
+        expected.sort();
+        assert_eq!(found, expected, "{damage}");
+        on.database.run(&repair).await;
+        assert_eq!(on.found().await, [], "{repair}");
+    }
+}
+
+pub async fn an_audit_sees_one_moment_of_a_busy_store(on: &OnDatabase) {
+    let store = &on.store;
+    store.seed([("A", 1_000), ("B", 1_000)]).await;
+    let selling = async {
+        for round in 0..20 {
+            let numbers = round * 20..(round + 1) * 20;
+            let carts = numbers.clone().map(|n| accepted(n, [("A", 1), ("B", 2)]));
+            store.reserve(carts.collect()).await;
+            let captured = money(3 * PRICE);
+            let actions = numbers.map(|n| (n, SettleAction::Confirm { captured }));
+            store.settle(actions.collect()).await;
+        }
+    };
+    let auditing = async {
+        loop {
+            let report = store.other.audit(GRACE).await.unwrap();
+            assert_eq!(report.findings, []);
+            if report.orders == 400 {
+                break report.units_sold;
+            }
+        }
+    };
+    let ((), units) = tokio::join!(selling, auditing);
+    assert!(units <= 1_200);
+    let report = store.other.audit(GRACE).await.unwrap();
+    assert_eq!((report.skus, report.units_sold), (2, 1_200));
+}
+
+pub async fn every_query_can_be_run_by_hand(on: &OnDatabase) {
+    on.busy().await;
+    on.store.pass(Duration::from_secs(3_600)).await;
+    let mut client = on.database.client().await;
+    let mut found = Vec::new();
+    for (check, sql) in on.store.port.audit_sql() {
+        let rows: Vec<Row> = client.query(sql).await.unwrap();
+        found.extend(rows.iter().map(|_| check));
+    }
+    assert_eq!(found, [Check::Unrefunded, Check::Stuck]);
+}
+
+/// One test per case, over one server.
+macro_rules! audits_suite {
+    ($($adapter:tt)+) => {
+        $crate::contracts::contract! {
+            mysql_audits over $($adapter)+;
+            every_kind_of_damage_is_found_and_named,
+            an_audit_sees_one_moment_of_a_busy_store,
+            every_query_can_be_run_by_hand,
+        }
+    };
+}
+pub(crate) use audits_suite;

@@ -1,0 +1,194 @@
+//! What happens when nobody knows whether a COMMIT was done: a proxy cuts the connection before or after it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use oms::domain::{OrderState, Reason};
+use oms::inventory::mysql::MysqlInventory;
+use oms::inventory::{Adjusted, Adjustment, Administration, Inventory, ReserveBatch, Settle};
+use oms::ports::ErrorKind;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use uuid::Uuid;
+
+use super::OnDatabase;
+use crate::contracts::store::{BLOCKED, HOLD, failed, release, states};
+use crate::make::{accepted, id, sku};
+
+/// What the proxy does about the next COMMIT.
+const PASS: u8 = 0;
+const CUT_BEFORE: u8 = 1;
+const CUT_AFTER: u8 = 2;
+/// Cut after it, and let nobody in any more.
+const CUT_AND_CLOSE: u8 = 3;
+
+/// Stands between the adapter and the server.
+struct Proxy {
+    port: u16,
+    plan: Arc<AtomicU8>,
+}
+
+impl Proxy {
+    async fn before(on: &OnDatabase) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let plan = Arc::new(AtomicU8::new(PASS));
+        let (server, planned) = (on.database.address(), Arc::clone(&plan));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if planned.load(Ordering::SeqCst) == CUT_AND_CLOSE {
+                    continue;
+                }
+                let server = TcpStream::connect(&server).await.unwrap();
+                tokio::spawn(relay(client, server, Arc::clone(&planned)));
+            }
+        });
+        Self { port, plan }
+    }
+
+    async fn open(&self, on: &OnDatabase) -> MysqlInventory {
+        let url = on.database.through(self.port);
+        MysqlInventory::connect(&url).await.unwrap()
+    }
+
+    fn plan(&self, plan: u8) {
+        self.plan.store(plan, Ordering::SeqCst);
+    }
+}
+
+/// Passes bytes both ways until a COMMIT is to be cut.
+async fn relay(mut client: TcpStream, mut server: TcpStream, plan: Arc<AtomicU8>) {
+    let (mut up, mut down) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut up) => {
+                let Ok(read @ 1..) = read else { return };
+                let is_commit = up[..read].ends_with(b"\x03COMMIT");
+                let planned = plan.load(Ordering::SeqCst);
+                if is_commit && planned == CUT_BEFORE {
+                    plan.store(PASS, Ordering::SeqCst);
+                    return;
+                }
+                if server.write_all(&up[..read]).await.is_err() {
+                    return;
+                }
+                if is_commit && planned != PASS {
+                    // The answer has come, and is lost on the way.
+                    let _ = server.read(&mut down).await;
+                    if planned == CUT_AFTER {
+                        plan.store(PASS, Ordering::SeqCst);
+                    }
+                    return;
+                }
+            }
+            read = server.read(&mut down) => {
+                let Ok(read @ 1..) = read else { return };
+                if client.write_all(&down[..read]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn batch(number: u64) -> ReserveBatch {
+    let carts = vec![
+        accepted(number, [("A", 1)]),
+        accepted(number + 1, [("B", 1)]),
+    ];
+    ReserveBatch { carts, hold: HOLD }
+}
+
+pub async fn a_commit_that_was_not_done_is_done_again(on: &OnDatabase) {
+    let store = &on.store;
+    store.seed([("A", 5), ("B", 5)]).await;
+    let proxy = Proxy::before(on).await;
+    let port = proxy.open(on).await;
+    proxy.plan(CUT_BEFORE);
+    let reserved = port.reserve(batch(1)).await.unwrap();
+    assert_eq!(states(&reserved.outcomes), [BLOCKED; 2]);
+    proxy.plan(CUT_BEFORE);
+    let action = release(Reason::Cancelled);
+    let settled = port
+        .settle(vec![Settle {
+            order_id: id(1),
+            action,
+        }])
+        .await;
+    assert!(settled.unwrap().outcomes[0].applied);
+    assert_eq!(store.counters("A").await, (5, 0, 0));
+    assert_eq!(store.counters("B").await, (4, 1, 0));
+    store.assert_conserved().await;
+}
+
+pub async fn a_commit_whose_answer_was_lost_is_found_in_the_database(on: &OnDatabase) {
+    let store = &on.store;
+    store.seed([("A", 5), ("B", 5)]).await;
+    let proxy = Proxy::before(on).await;
+    let port = proxy.open(on).await;
+    proxy.plan(CUT_AFTER);
+    let reserved = port.reserve(batch(1)).await.unwrap();
+    assert_eq!(states(&reserved.outcomes), [BLOCKED; 2]);
+    assert_eq!(store.counters("A").await, (4, 1, 0));
+    proxy.plan(CUT_AFTER);
+    let action = release(Reason::Cancelled);
+    let settled = port
+        .settle(vec![Settle {
+            order_id: id(1),
+            action,
+        }])
+        .await;
+    let order = settled.unwrap().outcomes.remove(0).order.unwrap();
+    assert_eq!((order.state, order.reason), failed(Reason::Cancelled));
+    assert_eq!(store.counters("A").await, (5, 0, 0));
+    proxy.plan(CUT_AFTER);
+    let adjustment = Adjustment {
+        id: Uuid::from_u128(1),
+        sku: sku("A"),
+        by: 3,
+        reason: "recount".to_owned(),
+    };
+    let adjusted = port.adjust(vec![adjustment]).await.unwrap();
+    assert!(
+        matches!(adjusted[..], [Adjusted::Repeated(_)]),
+        "{adjusted:?}"
+    );
+    assert_eq!(store.counters("A").await, (8, 0, 0));
+    store.assert_conserved().await;
+}
+
+pub async fn an_outcome_that_cannot_be_found_out_is_said_to_be_unknown(on: &OnDatabase) {
+    let store = &on.store;
+    store.seed([("A", 5), ("B", 5)]).await;
+    let proxy = Proxy::before(on).await;
+    let port = proxy.open(on).await;
+    proxy.plan(CUT_AND_CLOSE);
+    let error = port.reserve(batch(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error}");
+    // Before a COMMIT nothing is unknown.
+    let error = port.reserve(batch(3)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let error = port.orders(vec![id(1)]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    proxy.plan(PASS);
+    let again = port.reserve(batch(1)).await.unwrap();
+    assert_eq!(states(&again.outcomes), [BLOCKED; 2]);
+    assert_eq!(store.counters("A").await, (4, 1, 0));
+    assert_eq!(store.state(3).await, None);
+    store.assert_conserved().await;
+    let placed = store.state(1).await.unwrap().0;
+    assert_eq!(placed, OrderState::Blocked);
+}
+
+/// One test per case, over one server.
+macro_rules! commits_suite {
+    ($($adapter:tt)+) => {
+        $crate::contracts::contract! {
+            mysql_commits over $($adapter)+;
+            a_commit_that_was_not_done_is_done_again,
+            a_commit_whose_answer_was_lost_is_found_in_the_database,
+            an_outcome_that_cannot_be_found_out_is_said_to_be_unknown,
+        }
+    };
+}
+pub(crate) use commits_suite;
