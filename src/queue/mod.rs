@@ -1,5 +1,6 @@
 //! The log of accepted carts that are not decided yet. At-least-once; the order id makes redelivery harmless.
 
+pub mod kafka;
 pub mod sqlite;
 
 use std::future::Future;
