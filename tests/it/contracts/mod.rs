@@ -18,6 +18,7 @@ pub mod statuses;
 pub mod store;
 
 mod over_model;
+mod over_redis;
 mod over_sqlite;
 
 use std::any::Any;
