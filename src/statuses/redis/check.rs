@@ -11,7 +11,6 @@ use super::dial::{Connection, Dial, in_time};
 use super::fault;
 use super::keys::Keys;
 use super::url::RedisUrl;
-use crate::domain::OrderId;
 use crate::ports::Error;
 
 /// The oldest version of Redis that is supported.
@@ -46,8 +45,7 @@ pub struct Check {
 pub async fn check(url: &RedisUrl) -> Result<Check, Error> {
     let failed = |error| fault::first_contact(&url.hosts(), error);
     let keys = Keys::new(url.prefix(), url.is_cluster());
-    let probe = keys.order(OrderId::from_bytes([0; 16]));
-    let dial = Arc::new(Dial::new(url, probe).map_err(failed)?);
+    let dial = Arc::new(Dial::new(url, &keys).map_err(failed)?);
     let (lost, _losses) = mpsc::unbounded_channel();
     let connection = dial.connect(0, &lost).await.map_err(failed)?;
     let infos = in_time(infos(connection)).await.map_err(|error| {

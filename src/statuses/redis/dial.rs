@@ -16,7 +16,9 @@ use redis::{
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::keys::Keys;
 use super::url::RedisUrl;
+use crate::domain::OrderId;
 
 /// How long making a connection may take.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -44,13 +46,13 @@ pub(super) struct Dial {
     target: Target,
     /// The nodes by which to subscribe. A cluster passes messages on to all of its nodes.
     nodes: Vec<Client>,
-    /// A key to read, to see whether a connection is good for anything.
-    probe: String,
+    /// Reads what may be missing, to see whether a connection is good for anything.
+    probe: Cmd,
 }
 
 enum Target {
     One(Client),
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 /// A connection for commands; a clone is the same connection.
@@ -72,8 +74,8 @@ impl Connection {
 }
 
 impl Dial {
-    /// How to connect to a URL. `probe` is any key of the store.
-    pub(super) fn new(url: &RedisUrl, probe: String) -> RedisResult<Self> {
+    /// How to connect to a URL.
+    pub(super) fn new(url: &RedisUrl, keys: &Keys) -> RedisResult<Self> {
         let certificates = certificates(url)?;
         let infos = url
             .endpoints()
@@ -89,7 +91,7 @@ impl Dial {
             .map(|info| client(info.clone()))
             .collect::<RedisResult<Vec<_>>>()?;
         let target = if url.is_cluster() {
-            Target::Cluster(cluster(infos, certificates)?)
+            Target::Cluster(Box::new(cluster(infos, certificates)?))
         } else {
             let info = infos.into_iter().next().ok_or((
                 ErrorKind::InvalidClientConfig,
@@ -104,7 +106,7 @@ impl Dial {
         Ok(Self {
             target,
             nodes,
-            probe,
+            probe: probe(url, keys),
         })
     }
 
@@ -129,7 +131,7 @@ impl Dial {
                 }
             };
             // A server accepts connections while it still loads its data.
-            connection.ask(redis::cmd("MGET").arg(&self.probe)).await?;
+            connection.ask(&self.probe).await?;
             Ok(connection)
         };
         in_time(connect).await
@@ -151,6 +153,21 @@ impl Dial {
         }
         Err(failure.unwrap_or_else(|| io::Error::from(io::ErrorKind::NotFound).into()))
     }
+}
+
+/// One server reads any keys together; the node of a cluster that somebody took for one server does not.
+fn probe(url: &RedisUrl, keys: &Keys) -> Cmd {
+    let key = |last| {
+        let mut id = [0; 16];
+        id[15] = last;
+        keys.order(OrderId::from_bytes(id))
+    };
+    let mut command = redis::cmd("MGET");
+    command.arg(key(0));
+    if !url.is_cluster() {
+        command.arg(key(1));
+    }
+    command
 }
 
 /// Gives what makes a connection its time.

@@ -1,7 +1,8 @@
 //! What an error of the client means.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -23,14 +24,11 @@ pub(super) fn wants_reconnect(error: &RedisError) -> bool {
 /// A failed first contact, as whoever starts the program is told.
 pub(super) fn first_contact(hosts: &str, error: RedisError) -> Error {
     let action = format!("reach Redis at {hosts}");
-    if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) {
+    if error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot) {
         let advice = format!("{action}: it is a node of a cluster, write redis-cluster://");
         return Error::permanent(advice);
     }
-    let is_single = |detail: &str| detail.contains("cluster support disabled");
-    if error.detail().is_some_and(is_single)
-        || error.to_string().contains("cluster support disabled")
-    {
+    if error.to_string().contains("cluster support disabled") {
         let advice = format!("{action}: it is no cluster, write redis://");
         return Error::permanent(advice);
     }
@@ -53,6 +51,7 @@ fn is_misconfigured(error: &RedisError) -> bool {
         // A certificate that is not trusted.
         ErrorKind::Io => error
             .source()
+            .and_then(|shared| shared.downcast_ref::<Arc<dyn StdError + Send + Sync>>())
             .and_then(|source| source.downcast_ref::<io::Error>())
             .is_some_and(|source| source.kind() == io::ErrorKind::InvalidData),
         _ => false,

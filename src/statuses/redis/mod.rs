@@ -105,9 +105,8 @@ impl<C: Clock> RedisStatuses<C> {
     /// of the server can help.
     pub async fn connect(url: &RedisUrl, clock: C) -> Result<Self, Error> {
         let keys = Keys::new(url.prefix(), url.is_cluster());
-        let probe = keys.order(OrderId::from_bytes([0; 16]));
         let failed = |error| fault::first_contact(&url.hosts(), error);
-        let dial = Arc::new(Dial::new(url, probe).map_err(failed)?);
+        let dial = Arc::new(Dial::new(url, &keys).map_err(failed)?);
         let link = Link::start(Arc::clone(&dial)).await.map_err(failed)?;
         let inner = Arc::new(Inner {
             dial,
