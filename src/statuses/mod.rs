@@ -1,5 +1,6 @@
 //! The status store: a projection, there for speed. Missing means unknown, never "no such order".
 
+pub mod redis;
 pub mod sqlite;
 mod waiters;
 

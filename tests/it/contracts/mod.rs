@@ -20,6 +20,7 @@ pub mod store;
 mod over_kafka;
 mod over_model;
 mod over_mysql;
+mod over_redis;
 mod over_sqlite;
 
 // The suites of one adapter alone, under names that the macro below finds.
