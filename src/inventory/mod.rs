@@ -7,8 +7,10 @@
 mod admin;
 mod audit;
 pub mod decide;
+pub mod http;
 pub mod sqlite;
 mod types;
+pub mod wire;
 
 use std::future::Future;
 
