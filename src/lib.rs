@@ -20,6 +20,7 @@
 //! | [`config`], [`wiring`] | from flags to backends; `wiring` alone names them |
 //! | [`cli`] | one file per command |
 //! | [`sqlite`] | the engine under the embedded adapters: one writer, group commit |
+//! | [`http_client`] | HTTP as a client: under the adapters of gateway and inventory service, and the storm |
 //! | `group` | group commit: while one batch is under way, the next gathers |
 //! | [`rng`], [`clock`] | where randomness and time come from |
 //!
@@ -54,6 +55,7 @@ pub mod domain;
 pub mod flow;
 mod group;
 pub mod http;
+pub mod http_client;
 pub mod inventory;
 pub mod payments;
 pub mod ports;

@@ -103,7 +103,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
                     let known = (Some(cart.cart.customer().clone()), Some(cart.hash));
-                    (Reason::Poison, chain(&error), Some(known))
+                    (Reason::Poison, error.chain(), Some(known))
                 }
             };
             offenders.push(Offender {
@@ -220,16 +220,4 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
         self.ports().queue().dead_letter(letters).await?;
         self.ports().inventory().record(rows).await
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }

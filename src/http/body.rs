@@ -25,7 +25,16 @@ const DRAINED_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Reads a JSON body.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let bytes = read_optional(headers, body).await?;
+    read_up_to(BODY_BYTES_MAX, headers, body).await
+}
+
+/// Reads a JSON body of at most so many bytes.
+pub(super) async fn read_up_to(
+    bytes_max: usize,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, Problem> {
+    let bytes = read_bounded(bytes_max, headers, body).await?;
     if bytes.is_empty() {
         return Err(match check_media_type(headers) {
             Ok(()) => Problem::new(
@@ -40,23 +49,27 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
 
 /// Reads a JSON body that may be empty.
 pub(super) async fn read_optional(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    read_bounded(BODY_BYTES_MAX, headers, body).await
+}
+
+async fn read_bounded(bytes_max: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+    if announced.is_some_and(|bytes| bytes > bytes_max as u64) {
         // A client that asks first has not sent anything yet.
         if !headers.contains_key(header::EXPECT) {
             drain(body).await;
         }
-        return Err(too_large());
+        return Err(too_large(bytes_max));
     }
     let mut body = body;
-    let collected = tokio::time::timeout(BODY_TIME_MAX, collect(&mut body)).await;
+    let collected = tokio::time::timeout(BODY_TIME_MAX, collect(&mut body, bytes_max)).await;
     let bytes = match collected {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(Fault::TooLarge)) => {
             drain(body).await;
-            return Err(too_large());
+            return Err(too_large(bytes_max));
         }
         Ok(Err(Fault::Broken)) => {
             return Err(Problem::new(
@@ -110,14 +123,14 @@ enum Fault {
 }
 
 /// All of a body. Nearly always it is one piece, which is not copied.
-async fn collect(body: &mut Body) -> Result<Bytes, Fault> {
+async fn collect(body: &mut Body, bytes_max: usize) -> Result<Bytes, Fault> {
     let mut first = Bytes::new();
     let mut joined = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Fault::Broken)?.into_data() else {
             continue;
         };
-        if first.len() + joined.len() + data.len() > BODY_BYTES_MAX {
+        if first.len() + joined.len() + data.len() > bytes_max {
             return Err(Fault::TooLarge);
         }
         if first.is_empty() && joined.is_empty() {
@@ -141,9 +154,9 @@ async fn drain(body: Body) {
     let _ = tokio::time::timeout(DRAINED_TIME_MAX, end).await;
 }
 
-fn too_large() -> Problem {
+fn too_large(bytes_max: usize) -> Problem {
     Problem::new(
         Kind::BodyTooLarge,
-        format!("the body is too large: at most {BODY_BYTES_MAX} bytes are allowed"),
+        format!("the body is too large: at most {bytes_max} bytes are allowed"),
     )
 }

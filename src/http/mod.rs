@@ -4,6 +4,7 @@
 //! a problem document ([`Problem`]). The routes are listed once, in [`routes`]; the OpenAPI document is generated from
 //! the handlers ([`document`]).
 
+mod batch;
 mod body;
 mod carts;
 mod health;
@@ -33,7 +34,7 @@ pub use routes::{Route, router, routes};
 pub use server::serve;
 
 use crate::flow::Flow;
-use crate::inventory::{Administration, Auditing, StockLevel};
+use crate::inventory::{Administration, Auditing, DeadLetterIndex, StockLevel};
 use crate::ports::Ports;
 use crate::statuses::Statuses;
 use health::Trouble;
@@ -41,9 +42,9 @@ use metrics::HttpMetrics;
 use placements::Placements;
 
 /// The ports that the API needs.
-pub trait Served: Ports<Inventory: Administration + Auditing> {}
+pub trait Served: Ports<Inventory: Administration + Auditing + DeadLetterIndex> {}
 
-impl<P: Ports<Inventory: Administration + Auditing>> Served for P {}
+impl<P: Ports<Inventory: Administration + Auditing + DeadLetterIndex>> Served for P {}
 
 /// How much one process takes on.
 #[derive(Debug, Clone, PartialEq, Eq)]

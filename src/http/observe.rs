@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 
+use super::batch::OnlyRead;
 use super::problem::{Problem, StoreFailed};
 use super::{Api, Served};
 
@@ -32,7 +33,12 @@ pub(super) async fn observe<P: Served>(
     });
     match response.extensions().get::<StoreFailed>() {
         Some(StoreFailed(what)) => api.trouble().begin(what),
-        None if writes && response.status().is_success() => api.trouble().end(),
+        None if writes && response.status().is_success() => {
+            // A full disk still reads.
+            if response.extensions().get::<OnlyRead>().is_none() {
+                api.trouble().end();
+            }
+        }
         None => {}
     }
     endpoint.record(response.status(), began.elapsed());

@@ -11,7 +11,8 @@ use utoipa::openapi::{self, ContentBuilder, ObjectBuilder, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::{Document, MEDIA_TYPE};
-use super::{carts, health, inventory, metrics, orders, reservations, schema};
+use super::{batch, carts, health, inventory, metrics, orders, reservations, schema};
+use crate::inventory::wire::PREFIX;
 
 /// Collects the handlers.
 #[derive(OpenApi)]
@@ -19,17 +20,28 @@ use super::{carts, health, inventory, metrics, orders, reservations, schema};
     info(
         title = "oms",
         description = "Takes orders in a rush and never sells what is not there. Money is an integer of minor units. \
-            Bodies are JSON of at most 1 MiB; unknown fields are refused. Every error is an RFC 9457 problem document.",
+            Bodies are JSON of at most 1 MiB; unknown fields are refused. Every error is an RFC 9457 problem document. \
+            The batch routes are for other oms processes on a trusted network.",
     ),
     tags(
         (name = "orders", description = "Carts and the orders they become"),
         (name = "inventory", description = "The inventory service"),
+        (name = "batch", description = "The inventory port for other oms processes (`--inventory-url http://…`), on a \
+            trusted network: internal, and the same in one version only. A request has at most 16 MiB and is one \
+            transaction or one read; everything may be repeated. The members of stored things are those that the \
+            commands print with `--json`"),
         (name = "operation", description = "For whoever runs it"),
     ),
     paths(
         carts::add, orders::place, orders::cancel, orders::show, orders::history,
         inventory::list, inventory::show, inventory::put, inventory::adjust,
         reservations::create, reservations::remove,
+        batch::inventory::reserve, batch::inventory::settle, batch::inventory::stock, batch::inventory::orders, batch::inventory::expired,
+        batch::inventory::refunds_due, batch::inventory::refunded,
+        batch::administration::put_items, batch::administration::items, batch::administration::item,
+        batch::administration::adjust, batch::administration::corrections, batch::administration::find_orders,
+        batch::administration::story, batch::administration::audit,
+        batch::letters::record, batch::letters::list, batch::letters::mark,
         health::info, health::healthz, health::readyz, metrics::scrape, show,
     ),
     components(schemas(Document, schema::Status, schema::Reason, schema::Uuid)),
@@ -61,7 +73,10 @@ struct Problems;
 
 impl Modify for Problems {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        for item in document.paths.paths.values_mut() {
+        for (path, item) in &mut document.paths.paths {
+            if path.starts_with(PREFIX) {
+                operations(item).for_each(batch::describe);
+            }
             operations(item).for_each(describe);
         }
     }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::schema;
 use crate::domain::{OrderId, Reason, Sku};
 use crate::flow::{Failure, Refusal};
-use crate::ports;
+use crate::ports::{self, ErrorKind};
 
 /// The media type of problem documents.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
@@ -66,6 +66,10 @@ kinds! {
     NotJson = UNSUPPORTED_MEDIA_TYPE, "not-json", "The body has to be JSON";
     /// Too many carts are waiting, or too many orders are being placed.
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too much is waiting";
+    /// A store was asked and did not say whether it did it.
+    InDoubt = SERVICE_UNAVAILABLE, "in-doubt", "It may have been done";
+    /// A store will never do it as asked.
+    Impossible = UNPROCESSABLE_ENTITY, "impossible", "A store refuses it for good";
     /// A store did not answer.
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "A store does not answer";
     /// A fault of the program.
@@ -111,6 +115,11 @@ pub(super) struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Uuid>)]
     order_id: Option<OrderId>,
+    /// Of a failed call of the inventory port (`/v1/inventory/batch/`) the kind of its error: `unavailable`,
+    /// `outcome_unknown` or `permanent`.
+    #[serde(rename = "kind", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    error_kind: Option<ErrorKind>,
     /// Whether a store failed: not part of the document.
     #[serde(skip)]
     store_failed: bool,
@@ -135,6 +144,7 @@ impl Problem {
                 retry_after_ms: None,
                 stock_version: None,
                 order_id: None,
+                error_kind: None,
                 store_failed: false,
             }),
         }
@@ -152,6 +162,21 @@ impl Problem {
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.document.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         self
+    }
+
+    /// The error of a port, word for word, for another process that goes on with it.
+    pub(super) fn of_port(error: &ports::Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Unavailable => Kind::Unavailable,
+            ErrorKind::OutcomeUnknown => Kind::InDoubt,
+            ErrorKind::Permanent => Kind::Impossible,
+        };
+        let mut problem = Self::new(kind, error.chain());
+        problem.document.error_kind = Some(error.kind());
+        if error.is_transient() {
+            problem = problem.of_store(error);
+        }
+        problem
     }
 
     /// A fault of the program; what it is stands in the log only.

@@ -35,7 +35,11 @@ pub fn routes<P: Served>() -> Vec<Route> {
 }
 
 fn table<P: Served>() -> Table<P> {
-    Table::new()
+    batch_routes(public_routes(Table::new()))
+}
+
+fn public_routes<P: Served>(table: Table<P>) -> Table<P> {
+    table
         .get("/v1/info", health::info::<P>)
         .get("/healthz", health::healthz)
         .get("/readyz", health::readyz::<P>)
@@ -52,6 +56,42 @@ fn table<P: Served>() -> Table<P> {
         .post("/v1/inventory/{sku}/adjustments", inventory::adjust::<P>)
         .post("/v1/inventory/reservations", reservations::create::<P>)
         .delete("/v1/inventory/reservations/{id}", reservations::remove::<P>)
+}
+
+/// The inventory port, for other processes. Literal paths: they end in [`crate::inventory::wire::Call::NAME`].
+fn batch_routes<P: Served>(table: Table<P>) -> Table<P> {
+    use super::batch::{administration, inventory, letters};
+    table
+        .post("/v1/inventory/batch/reserve", inventory::reserve::<P>)
+        .post("/v1/inventory/batch/settle", inventory::settle::<P>)
+        .post("/v1/inventory/batch/stock", inventory::stock::<P>)
+        .post("/v1/inventory/batch/orders", inventory::orders::<P>)
+        .post("/v1/inventory/batch/expired", inventory::expired::<P>)
+        .post(
+            "/v1/inventory/batch/refunds-due",
+            inventory::refunds_due::<P>,
+        )
+        .post("/v1/inventory/batch/refunded", inventory::refunded::<P>)
+        .post(
+            "/v1/inventory/batch/put-items",
+            administration::put_items::<P>,
+        )
+        .post("/v1/inventory/batch/items", administration::items::<P>)
+        .post("/v1/inventory/batch/item", administration::item::<P>)
+        .post("/v1/inventory/batch/adjust", administration::adjust::<P>)
+        .post(
+            "/v1/inventory/batch/corrections",
+            administration::corrections::<P>,
+        )
+        .post(
+            "/v1/inventory/batch/find-orders",
+            administration::find_orders::<P>,
+        )
+        .post("/v1/inventory/batch/story", administration::story::<P>)
+        .post("/v1/inventory/batch/audit", administration::audit::<P>)
+        .post("/v1/inventory/batch/record-letters", letters::record::<P>)
+        .post("/v1/inventory/batch/letters", letters::list::<P>)
+        .post("/v1/inventory/batch/mark-letters", letters::mark::<P>)
 }
 
 /// A router, and what was put into it.

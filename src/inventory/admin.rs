@@ -105,7 +105,7 @@ pub trait DeadLetterIndex: Send + Sync + 'static {
 }
 
 /// An item to create.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewItem {
     /// Its SKU.
     pub sku: Sku,
@@ -118,7 +118,7 @@ pub struct NewItem {
 }
 
 /// What became of an item that was put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PutOutcome {
     /// It is new.
@@ -130,7 +130,7 @@ pub enum PutOutcome {
 }
 
 /// An item of the catalogue with its stock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// What people call it.
     pub name: String,
@@ -146,7 +146,7 @@ pub struct Item {
 }
 
 /// A correction of stock.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adjustment {
     /// Makes a retry harmless.
     pub id: Uuid,
@@ -159,7 +159,8 @@ pub struct Adjustment {
 }
 
 /// What became of a correction.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Adjusted {
     /// Done now.
     Applied(StockLevel),
@@ -174,7 +175,7 @@ pub enum Adjusted {
 }
 
 /// A correction as recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdjustmentRow {
     /// Its id.
     pub id: Uuid,
@@ -191,7 +192,7 @@ pub struct AdjustmentRow {
 }
 
 /// Which orders to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OrderFilter {
     /// Only this state.
     pub state: Option<OrderState>,
@@ -206,7 +207,7 @@ pub struct OrderFilter {
 }
 
 /// All the database knows of one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Story {
     /// The order.
     pub order: Order,
@@ -217,7 +218,7 @@ pub struct Story {
 }
 
 /// A batch of decided carts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRow {
     /// Its number.
     pub id: u64,
@@ -247,8 +248,10 @@ pub struct DeadLetterRow {
     /// What was wrong, in words.
     pub detail: String,
     /// The message's key.
+    #[serde(with = "super::wire::bytes")]
     pub key: Vec<u8>,
     /// The message, byte for byte.
+    #[serde(with = "super::wire::bytes")]
     pub payload: Vec<u8>,
     /// When the worker gave up on it.
     pub at: Timestamp,

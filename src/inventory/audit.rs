@@ -1,9 +1,9 @@
 //! What an audit of committed state can find.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The result of checking committed state.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditReport {
     /// Items checked.
     pub skus: u64,
@@ -19,7 +19,7 @@ pub struct AuditReport {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Which check found it.
     pub check: Check,
@@ -32,7 +32,7 @@ pub struct Finding {
 }
 
 /// The checks, by the names of their counts in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// C: more units blocked and sold than there ever were, or available below 0 without a correction.

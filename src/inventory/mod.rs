@@ -7,10 +7,12 @@
 mod admin;
 mod audit;
 pub mod decide;
+pub mod http;
 mod lines;
 pub mod mysql;
 pub mod sqlite;
 mod types;
+pub mod wire;
 
 use std::future::Future;
 

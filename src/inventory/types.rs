@@ -18,7 +18,7 @@ pub struct ReserveBatch {
 }
 
 /// What a batch of carts came to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Reservation {
     /// One per cart, in the same order.
     pub outcomes: Vec<ReserveOutcome>,
@@ -27,7 +27,8 @@ pub struct Reservation {
 }
 
 /// What one cart came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReserveOutcome {
     /// The order as the database has it now: just decided, or decided earlier.
     Order(Order),
@@ -36,7 +37,7 @@ pub enum ReserveOutcome {
 }
 
 /// One order to settle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settle {
     /// Which.
     pub order_id: OrderId,
@@ -45,7 +46,8 @@ pub struct Settle {
 }
 
 /// How an order is settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SettleAction {
     /// Its payment was captured. BLOCK becomes PLACED, or, if stock has become negative under it, FAILED with the
     /// items back and a refund recorded. A payment for a failed or missing order is refunded (rule 2).
@@ -71,7 +73,7 @@ pub enum SettleAction {
 }
 
 /// What a batch of settlements came to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Settlement {
     /// One per action, in the same order.
     pub outcomes: Vec<SettleOutcome>,
@@ -80,7 +82,7 @@ pub struct Settlement {
 }
 
 /// What one settlement came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettleOutcome {
     /// The order as the database has it now; none only after releasing an order that does not exist.
     pub order: Option<Order>,
@@ -107,7 +109,7 @@ pub struct StockLevel {
 }
 
 /// An answer about stock.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct StockAnswer {
     /// One per SKU asked for, `None` for an unknown one.
     pub levels: Vec<Option<StockLevel>>,

@@ -1,5 +1,6 @@
 //! The payment gateway: it knows what was paid. Everything goes by idempotency key, which is the order id.
 
+pub mod http;
 pub mod simulated;
 
 use std::future::Future;

@@ -11,8 +11,9 @@ use crate::catalogue::{self, File, Trace};
 use crate::cli::{Context, Usage, counted};
 use crate::domain::Sku;
 use crate::flow::Flow;
+use crate::http_client::Client;
 use crate::inventory::Auditing;
-use crate::simulate::target::{self, Client};
+use crate::simulate::target;
 use crate::simulate::{Drawn, IN_FLIGHT_MAX, Plan, Popularity, Seeded, seeding};
 use crate::wiring::OmsPorts;
 
@@ -35,7 +36,7 @@ impl Stage {
         let trace = args.trace.as_deref().map(read_trace).transpose()?;
         let store_id = flow.ports().inventory.store_id().await?;
         let client = match &args.target {
-            Some(url) => Some(Arc::new(Client::new(url, IN_FLIGHT_MAX).await?)),
+            Some(url) => Some(Arc::new(target::connect(url, IN_FLIGHT_MAX).await?)),
             None => None,
         };
         if let Some(client) = &client {

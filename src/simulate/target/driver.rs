@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::super::driver::{Asked, Driver, Retry, Said, Trouble};
-use super::client::{Answer, Client, Error};
 use crate::clock::SystemClock;
 use crate::domain::{Cart, Customer, Line, OrderId, Reason, Sku, Status};
+use crate::http_client::{Answer, Ask, Client, Error};
 use crate::ports::Clock;
 use crate::rng::Rng;
 
@@ -62,10 +62,7 @@ impl OverHttp {
         let mut retry = None;
         loop {
             let sent = Instant::now();
-            let answer = self
-                .client
-                .send(Method::POST, path, Some(body()), limit)
-                .await;
+            let answer = self.client.send(Ask::post(path, body()), limit).await;
             let took = sent.elapsed();
             let at_least = match answer {
                 Ok(answer) if !may_pass(answer.status) => {
@@ -94,13 +91,9 @@ impl OverHttp {
 
     fn misunderstood(&self, answer: &Answer) {
         let why = excerpt(answer);
-        self.trouble.note(|| {
-            Error::Answer {
-                status: answer.status,
-                why,
-            }
-            .to_string()
-        });
+        let status = answer.status;
+        self.trouble
+            .note(|| format!("cannot understand the answer {status}: {why}"));
     }
 }
 

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::client::{Answer, Client};
 use crate::domain::Sku;
+use crate::http_client::{Answer, Ask, Client};
 
 /// How long a service may take to become ready.
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub struct StoreMismatch {
 pub async fn wait_until_ready(client: &Client) -> anyhow::Result<()> {
     let deadline = Instant::now() + READY_WITHIN;
     loop {
-        let asked = client.send(Method::GET, "/readyz", None, ANSWER_MAX).await;
+        let asked = client.send(Ask::get("/readyz"), ANSWER_MAX).await;
         let error = match asked {
             Ok(answer) if answer.status == StatusCode::OK => return Ok(()),
             Ok(answer) => anyhow::anyhow!("/readyz answered {}", answer.status),
@@ -101,7 +101,7 @@ pub async fn catalogue(client: &Client) -> anyhow::Result<Vec<Sku>> {
 }
 
 async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> anyhow::Result<T> {
-    let Answer { status, body, .. } = client.send(Method::GET, path, None, ANSWER_MAX).await?;
+    let Answer { status, body, .. } = client.send(Ask::get(path), ANSWER_MAX).await?;
     anyhow::ensure!(
         status == StatusCode::OK,
         "the service answered {status} to GET {path}"

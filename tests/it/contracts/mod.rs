@@ -17,6 +17,7 @@ pub mod settle;
 pub mod statuses;
 pub mod store;
 
+mod over_http;
 mod over_kafka;
 mod over_model;
 mod over_mysql;

@@ -1,0 +1,110 @@
+//! What administrators ask: [`Administration`] and [`Auditing`], call by call.
+
+use axum::extract::State;
+
+use super::{Api, Sent, Served, Told, told};
+use crate::inventory::{Administration, Auditing, wire};
+
+/// Create items; of a known one only name and price change.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/put-items", operation_id = "batch_put_items", tag = "batch",
+    request_body = wire::PutItems,
+    responses((status = 200, description = "A list, one per item: `created`, `changed` or `unchanged`", body = Object))
+)]
+pub(crate) async fn put_items<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::PutItems>,
+) -> Told<wire::PutItems> {
+    told(api.inventory().put_items(call.items).await)
+}
+
+/// Items with their stock, by SKU.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/items", operation_id = "batch_items", tag = "batch",
+    request_body = wire::Items,
+    responses((status = 200, description = "A list of items", body = Object))
+)]
+pub(crate) async fn items<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::Items>,
+) -> Told<wire::Items> {
+    told(api.inventory().items(call.after, call.limit).await)
+}
+
+/// One item with its stock.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/item", operation_id = "batch_item", tag = "batch",
+    request_body = wire::OneItem,
+    responses((status = 200, description = "The item, or null", body = Object))
+)]
+pub(crate) async fn item<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::OneItem>,
+) -> Told<wire::OneItem> {
+    told(api.inventory().item(call.sku).await)
+}
+
+/// Correct stock.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/adjust", operation_id = "batch_adjust", tag = "batch",
+    request_body = wire::Adjust,
+    responses((status = 200, description = "A list, one per correction: `{\"applied\":{…}}`, `{\"repeated\":{…}}`, `\"id_conflict\"`, `\"unknown_sku\"` or `\"out_of_range\"`", body = Object))
+)]
+pub(crate) async fn adjust<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::Adjust>,
+) -> Told<wire::Adjust> {
+    told(api.inventory().adjust(call.adjustments).await)
+}
+
+/// The last corrections of an item, latest first.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/corrections", operation_id = "batch_corrections", tag = "batch",
+    request_body = wire::Corrections,
+    responses((status = 200, description = "A list of corrections", body = Object))
+)]
+pub(crate) async fn corrections<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::Corrections>,
+) -> Told<wire::Corrections> {
+    told(api.inventory().adjustments(call.sku, call.limit).await)
+}
+
+/// Orders that match, by id.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/find-orders", operation_id = "batch_find_orders", tag = "batch",
+    request_body = wire::FindOrders,
+    responses((status = 200, description = "A list of orders", body = Object))
+)]
+pub(crate) async fn find_orders<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::FindOrders>,
+) -> Told<wire::FindOrders> {
+    told(api.inventory().find_orders(call.filter).await)
+}
+
+/// All that is known of one order.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/story", operation_id = "batch_story", tag = "batch",
+    request_body = wire::StoryOf,
+    responses((status = 200, description = "The order, its batch and its refund; or null", body = Object))
+)]
+pub(crate) async fn story<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::StoryOf>,
+) -> Told<wire::StoryOf> {
+    told(api.inventory().story(call.id).await)
+}
+
+/// Check every invariant that committed state can show, in one snapshot.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/audit", operation_id = "batch_audit", tag = "batch",
+    request_body = wire::Audit,
+    responses((status = 200, description = "What was counted and found", body = Object))
+)]
+pub(crate) async fn audit<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::Audit>,
+) -> Told<wire::Audit> {
+    told(api.inventory().audit(call.grace()).await)
+}

@@ -1,0 +1,297 @@
+//! How the inventory port travels between two processes: one request per call, JSON, the same types at both ends.
+//!
+//! Each call is a POST to [`PREFIX`] and its [`Call::NAME`]. What is asked is a struct of this file; what is answered
+//! are the port's own types. A failure is a problem document whose `kind` is that of the port's error, so that the
+//! caller gets the error that the adapter gave. Unknown members are ignored, so that two versions can work together.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState, Item,
+    NewItem, OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
+    StockAnswer, Story,
+};
+use crate::domain::{
+    AcceptedCart, Cart, CartError, Customer, Line, Order, OrderId, Sku, Timestamp,
+};
+
+/// What stands before the name of every call.
+pub const PREFIX: &str = "/v1/inventory/batch/";
+
+/// The largest request, in bytes. A batch of 4,000 usual carts has less than one million.
+pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+
+/// One call of the inventory port.
+pub trait Call: Serialize + DeserializeOwned + Send + Sync {
+    /// What it is called, at the end of its path.
+    const NAME: &'static str;
+    /// Whether it changes what is stored. Then, if it is not answered, it may have been done.
+    const CHANGES: bool;
+    /// What it is answered with.
+    type Answer: Serialize + DeserializeOwned + Send;
+}
+
+macro_rules! calls {
+    ($($name:ident = $text:literal, $changes:literal -> $answer:ty;)+) => {
+        $(
+            impl Call for $name {
+                const NAME: &'static str = $text;
+                const CHANGES: bool = $changes;
+                type Answer = $answer;
+            }
+        )+
+    };
+}
+
+calls! {
+    Reserve = "reserve", true -> Reservation;
+    SettleAll = "settle", true -> Settlement;
+    Stock = "stock", false -> StockAnswer;
+    Orders = "orders", false -> Vec<Option<Order>>;
+    Expired = "expired", false -> Vec<Order>;
+    RefundsDue = "refunds-due", false -> Vec<Refund>;
+    Refunded = "refunded", true -> ();
+    PutItems = "put-items", true -> Vec<PutOutcome>;
+    Items = "items", false -> Vec<Item>;
+    OneItem = "item", false -> Option<Item>;
+    Adjust = "adjust", true -> Vec<Adjusted>;
+    Corrections = "corrections", false -> Vec<AdjustmentRow>;
+    FindOrders = "find-orders", false -> Vec<Order>;
+    StoryOf = "story", false -> Option<Story>;
+    Audit = "audit", false -> AuditReport;
+    RecordLetters = "record-letters", true -> ();
+    Letters = "letters", false -> Vec<DeadLetterRow>;
+    MarkLetters = "mark-letters", true -> u64;
+}
+
+/// Carts to decide together.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Reserve {
+    /// The carts, in arrival order: `order_id`, `customer`, `lines` of `sku` and `quantity`, `accepted_at` in Unix
+    /// milliseconds.
+    #[schema(value_type = Vec<Object>)]
+    carts: Vec<CartRow>,
+    /// How long the items of a successful cart are held, in milliseconds.
+    hold_ms: u64,
+}
+
+/// An accepted cart. Its hash is computed from it, at both ends.
+#[derive(Debug, Serialize, Deserialize)]
+struct CartRow {
+    order_id: OrderId,
+    customer: Customer,
+    lines: Vec<Line>,
+    accepted_at: Timestamp,
+}
+
+impl From<&ReserveBatch> for Reserve {
+    fn from(batch: &ReserveBatch) -> Self {
+        let row = |accepted: &AcceptedCart| CartRow {
+            order_id: accepted.order_id,
+            customer: accepted.cart.customer().clone(),
+            lines: accepted.cart.lines().to_vec(),
+            accepted_at: accepted.accepted_at,
+        };
+        Self {
+            carts: batch.carts.iter().map(row).collect(),
+            hold_ms: millis(batch.hold),
+        }
+    }
+}
+
+impl TryFrom<Reserve> for ReserveBatch {
+    type Error = CartError;
+
+    fn try_from(sent: Reserve) -> Result<Self, CartError> {
+        let cart = |row: CartRow| {
+            let cart = Cart::new(row.customer, row.lines)?;
+            Ok(AcceptedCart::new(row.order_id, cart, row.accepted_at))
+        };
+        Ok(Self {
+            carts: sent.carts.into_iter().map(cart).collect::<Result<_, _>>()?,
+            hold: Duration::from_millis(sent.hold_ms),
+        })
+    }
+}
+
+/// Orders to settle, in the given order.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SettleAll {
+    /// Each an `order_id` and an `action`: `{"confirm":{"captured":1999}}`, `{"release":{"reason":"expired"}}` or
+    /// `{"abandon":{"reason":"gave_up","customer":null,"cart_hash":null}}`.
+    #[schema(value_type = Vec<Object>)]
+    pub settles: Vec<Settle>,
+}
+
+/// Whose stock to tell.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Stock {
+    /// The items.
+    #[schema(value_type = Vec<String>)]
+    pub skus: Vec<Sku>,
+    /// Whether to tell when the earliest hold on each runs out.
+    pub with_holds: bool,
+}
+
+/// Which orders to tell.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Orders {
+    /// Their ids.
+    #[schema(value_type = Vec<String>)]
+    pub ids: Vec<OrderId>,
+}
+
+/// Orders whose hold has run out, by the database's clock.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Expired {
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Refunds that are recorded and not executed.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RefundsDue {
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Refunds that were executed.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Refunded {
+    /// Of these orders.
+    #[schema(value_type = Vec<String>)]
+    pub ids: Vec<OrderId>,
+}
+
+/// Items to create or change.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PutItems {
+    /// Each a `sku`, a `name`, a `price` in minor units and a first `stock`.
+    #[schema(value_type = Vec<Object>)]
+    pub items: Vec<NewItem>,
+}
+
+/// A page of the catalogue.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Items {
+    /// Only items after this SKU, bytewise.
+    #[schema(value_type = Option<String>)]
+    pub after: Option<Sku>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One item.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct OneItem {
+    /// Which.
+    #[schema(value_type = String)]
+    pub sku: Sku,
+}
+
+/// Stock to correct.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Adjust {
+    /// Each an `id` that makes a repeat harmless, a `sku`, units `by`, and a `reason`.
+    #[schema(value_type = Vec<Object>)]
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// The last corrections of an item.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Corrections {
+    /// Which item.
+    #[schema(value_type = String)]
+    pub sku: Sku,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Orders to find.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct FindOrders {
+    /// Only those that match: `state`, `reason`, `customer`, `after` (each may be null) and `limit`.
+    #[schema(value_type = Object)]
+    pub filter: OrderFilter,
+}
+
+/// All that is known of one order.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StoryOf {
+    /// Which.
+    #[schema(value_type = String)]
+    pub id: OrderId,
+}
+
+/// Every invariant that committed state can show.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Audit {
+    /// By how much something may be late, in milliseconds.
+    grace_ms: u64,
+}
+
+impl Audit {
+    /// With this grace.
+    pub fn new(grace: Duration) -> Self {
+        Self {
+            grace_ms: millis(grace),
+        }
+    }
+
+    /// By how much something may be late.
+    pub const fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms)
+    }
+}
+
+/// Dead letters to record.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RecordLetters {
+    /// The letters; `key` and `payload` are base64.
+    #[schema(value_type = Vec<Object>)]
+    pub letters: Vec<DeadLetterRow>,
+}
+
+/// A page of dead letters.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Letters {
+    /// Only those after this number.
+    pub after: u64,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Dead letters to mark.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct MarkLetters {
+    /// Their numbers.
+    pub ids: Vec<u64>,
+    /// `replayed` or `dropped`.
+    #[schema(value_type = String)]
+    pub state: DeadLetterState,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Bytes as base64: as numbers they would be four times as long.
+pub(super) mod bytes {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BASE64_STANDARD.decode(text).map_err(D::Error::custom)
+    }
+}

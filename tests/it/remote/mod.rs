@@ -1,0 +1,10 @@
+//! The HTTP adapters against servers of the test suite: what the contracts cannot say, since it is about the wire.
+
+pub mod gateway;
+pub mod server;
+pub mod service;
+
+mod inventory;
+mod payments;
+mod tls;
+mod whole;
