@@ -65,6 +65,7 @@ END
 # One for all brokers: 16 bytes in base64, whose last letter says two bits only.
 kafka_cluster_id() { echo "$(secret kafka-cluster-id 21)A"; }
 
+# The session (9 s by default) is how long a paused broker keeps its partitions, and how long a killed one cannot come back.
 kafka_properties() { # NAME
     local dir=$STACK_DIR/$1 id=1 replicas=1 in_sync=1 members=("$1") voters=() member
     if is_kafka_member "$1"; then
@@ -94,6 +95,8 @@ share.coordinator.state.topic.replication.factor=$replicas
 share.coordinator.state.topic.min.isr=$in_sync
 share.coordinator.state.topic.num.partitions=5
 group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=4000
 log.cleaner.dedupe.buffer.size=16777216
 END
 }

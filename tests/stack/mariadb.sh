@@ -19,7 +19,8 @@ mariadb_prepare() { # NAME
 mariadb_start() { # NAME
     local SQL_OPTIONS
     sql_options "$1"
-    launch "$1" mariadbd --no-defaults "${SQL_OPTIONS[@]}"
+    # MySQL's default; MariaDB's own is MIXED.
+    launch "$1" mariadbd --no-defaults "${SQL_OPTIONS[@]}" --binlog-format=ROW
 }
 
 mariadb_answers() { sql_answers "$1"; }

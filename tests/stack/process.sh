@@ -17,12 +17,14 @@ boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo none; }
 
 # Sets PID and STATE to a server's process; false when it does not run. A number that another process has by now is not it.
 find_process() { # NAME
-    local pid started_at boot
+    local pid started_at boot threads
     PID=''
     { read -r pid started_at boot <"$STACK_DIR/$1/process"; } 2>/dev/null || return 1
     [[ $boot == "$(boot_id)" ]] && read_process "$pid" || return 1
-    # Where nobody reaps, a dead process stays as a zombie.
-    [[ $STARTED_AT == "$started_at" && $STATE != [ZX] ]] || return 1
+    [[ $STARTED_AT == "$started_at" ]] || return 1
+    # A dead process is a zombie until somebody reaps it, but with more than one thread left it still holds its files and ports.
+    threads=("/proc/$pid/task"/*)
+    [[ $STATE != [ZX] || ${#threads[@]} -gt 1 ]] || return 1
     PID=$pid
 }
 

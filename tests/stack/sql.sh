@@ -9,7 +9,7 @@ sql_options() { # NAME
         --socket="$dir/socket" --pid-file="$dir/pid" --init-file="$dir/init.sql"
         --bind-address=127.0.0.1 --port="$(port_of "$1")" --skip-name-resolve --max-connections=500
         --innodb-flush-log-at-trx-commit=1 --innodb-buffer-pool-size=256M
-        --server-id=1 --log-bin=binlog --sync-binlog=1 --binlog-format=ROW --binlog-row-image=MINIMAL --binlog-cache-size=8M
+        --server-id=1 --log-bin=binlog --sync-binlog=1 --binlog-row-image=MINIMAL --binlog-cache-size=8M
         --max-binlog-size=128M --binlog-expire-logs-seconds=600
     )
     # Both refuse to run as root unless told to.
