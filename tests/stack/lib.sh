@@ -89,10 +89,17 @@ finish_jobs() {
     return "$failed"
 }
 
+# Ends all that runs in the jobs. A server that is preparing its data takes no notice of a polite signal.
 end_jobs() {
-    local job
-    for job in "${JOBS[@]}"; do kill -TERM -- "-$job" || true; done 2>/dev/null
-    wait 2>/dev/null
+    local job signal end
+    for signal in TERM KILL; do
+        end=$((SECONDS + 2))
+        for job in "${JOBS[@]}"; do kill "-$signal" -- "-$job" || true; done 2>/dev/null
+        for job in "${JOBS[@]}"; do
+            wait "$job" || true
+            while kill -0 -- "-$job" && ((SECONDS < end)); do sleep 0.05; done
+        done 2>/dev/null
+    done
     JOBS=()
 }
 
@@ -108,27 +115,23 @@ assign_ports() { # NAME KIND...
 
 # A port that nobody has, below the range outgoing connections take theirs from, so that a stopped server finds it free again.
 free_port() {
-    local -A taken=()
-    local file address port
-    for file in /proc/net/tcp /proc/net/tcp6; do
-        [[ -r $file ]] || continue
-        while read -r _ address _; do
-            [[ $address == *:* ]] && taken[$((16#${address##*:}))]=1
-        done <"$file"
-    done
-    for file in "$STACK_DIR"/*/*port; do
-        [[ -s $file ]] && taken[$(<"$file")]=1
-    done
-    until port=$((20000 + RANDOM % 12000)) && [[ -z ${taken[$port]:-} ]]; do :; done
+    local port
+    until port=$((20000 + RANDOM % 12000)) && ! is_taken "$port"; do :; done
     echo "$port"
 }
 
-port_of() { echo "$(<"$STACK_DIR/$1/${2:-port}")"; } # NAME [KIND]
-kind_of() { echo "${1%-[0-9]}"; }                    # kafka-2 is a kafka
+is_taken() { # PORT
+    # The local address is the second column of these tables, in hexadecimal.
+    grep -qsE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") " /proc/net/tcp /proc/net/tcp6 ||
+        grep -qsx "$1" "$STACK_DIR"/*/*port
+}
+
+port_of() { cat "$STACK_DIR/$1/${2:-port}"; } # NAME [KIND]
+kind_of() { echo "${1%-[0-9]}"; }              # kafka-2 is a kafka
 
 # A random text of letters and digits, made once.
 secret() { # FILE LENGTH
     local file=$STACK_DIR/$1
     [[ -s $file ]] || head -c 256 /dev/urandom | base64 -w 0 | tr -dc 'A-Za-z0-9' | cut -c "1-$2" >"$file"
-    echo "$(<"$file")"
+    cat "$file"
 }

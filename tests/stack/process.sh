@@ -6,8 +6,9 @@ START_SECONDS_MAX=${OMS_STACK_START_SECONDS_MAX:-120}
 
 # Sets STATE (R, S, T, Z, …) and STARTED_AT (in clock ticks since the machine started) of a process; false when there is none.
 read_process() { # PID
-    local line fields
-    { line=$(<"/proc/$1/stat"); } 2>/dev/null && [[ $line ]] || return 1
+    local line='' fields
+    # Not `$(<FILE)`: where the file is missing, bash 5.2 ends a script that has set -e, even in a condition.
+    { read -rd '' line <"/proc/$1/stat"; } 2>/dev/null || [[ $line ]] || return 1
     # The name, in parentheses, may have anything in it; the state comes after it.
     read -ra fields <<<"${line##*) }"
     STATE=${fields[0]} STARTED_AT=${fields[19]}
@@ -58,7 +59,7 @@ close_descriptors() {
 
 # What a server wrote since it was last started.
 log_of_this_start() { # NAME
-    tail -c "+$(($(<"$STACK_DIR/$1/log-start") + 1))" "$STACK_DIR/$1/log"
+    tail -c "+$(($(cat "$STACK_DIR/$1/log-start") + 1))" "$STACK_DIR/$1/log"
 }
 
 # Waits until a server answers; false when it ended or is late.
