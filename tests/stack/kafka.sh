@@ -33,7 +33,8 @@ kafka_fetch() { # WORK
   </dependencies>
 </project>
 END
-    quietly "$1/log" mvn -B -f "$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$1/out"
+    # -U: Maven remembers failures, and would not try again.
+    quietly "$1/log" mvn -B -U -f "$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$1/out"
 }
 
 kafka_ports() { assign_ports "$1" port controller-port; }
@@ -55,6 +56,9 @@ appender.stdout.type=Console
 appender.stdout.name=stdout
 appender.stdout.layout.type=PatternLayout
 appender.stdout.layout.pattern=[%d] %p %m (%c)%n
+# Thousands of lines about settings, at each start.
+logger.config.name=org.apache.kafka.common.config
+logger.config.level=WARN
 rootLogger.level=INFO
 rootLogger.appenderRef.stdout.ref=stdout
 END

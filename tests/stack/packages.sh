@@ -60,14 +60,20 @@ fetch() { # NAME FUNCTION
 
 is_fetched() { [[ -d $STACK_CACHE/$1 ]]; } # NAME
 
-# Several stacks may share a cache. What an interrupted `up` left half done goes.
+# Several stacks may share a cache. What a killed `up` left half done goes.
+CACHE_LOCK=''
 lock_cache() {
     mkdir -p "$STACK_CACHE" || die "cannot make $STACK_CACHE; set OMS_STACK_CACHE to another path"
     exec {CACHE_LOCK}>>"$STACK_CACHE/lock"
     flock -n "$CACHE_LOCK" || { say "waiting for another download into $STACK_CACHE" && flock "$CACHE_LOCK"; }
     rm -rf "$STACK_CACHE"/tmp.*
 }
-unlock_cache() { exec {CACHE_LOCK}>&-; }
+unlock_cache() {
+    [[ $CACHE_LOCK ]] || return 0
+    rm -rf "$STACK_CACHE"/tmp.*
+    exec {CACHE_LOCK}>&-
+    CACHE_LOCK=''
+}
 
 # Unpacks a package of Debian sid, with all it depends on, into WORK/out. apt itself downloads and verifies, with the machine's own
 # mirrors, proxies, methods and credentials, but with lists, status and cache of its own: to the machine nothing happens.
@@ -80,6 +86,7 @@ unpack_from_sid() { # WORK PACKAGE
     sid_sources "$work/candidates"
     private_apt_conf "$work" >"$work/apt.conf"
     for sources in "$work"/candidates/*; do
+        [[ -e $sources ]] || continue
         rm -rf "$work"/sources/*
         cp "$sources" "$work/sources/"
         apt-get -c "$work/apt.conf" update || true
