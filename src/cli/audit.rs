@@ -39,7 +39,7 @@ fn grace(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// When a store does not answer.
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open()?;
+    let ports = context.open().await?;
     if args.sql {
         for (check, sql) in ports.inventory.audit_sql() {
             if context.out.is_json() {

@@ -21,15 +21,28 @@ impl Context {
     ///
     /// # Errors
     /// What kept one from being opened, with what to do.
-    pub fn open(&self) -> anyhow::Result<OmsPorts> {
-        wiring::open(&self.config).context("cannot open the stores; `oms doctor` looks closer")
+    pub async fn open(&self) -> anyhow::Result<OmsPorts> {
+        wiring::open(&self.config)
+            .await
+            .context("cannot open the stores; `oms doctor` looks closer")
     }
 
     /// Starts the flow on the configured backends and bounds.
     ///
     /// # Errors
     /// As [`Context::open`].
-    pub fn flow(&self) -> anyhow::Result<Flow<OmsPorts>> {
-        Ok(wiring::start(self.open()?, self.config.settings()))
+    pub async fn flow(&self) -> anyhow::Result<Flow<OmsPorts>> {
+        Ok(wiring::start(self.open().await?, self.config.settings()))
+    }
+
+    /// Migrates servers, for commands that may be the first to use them; files migrate as they are opened.
+    ///
+    /// # Errors
+    /// What kept one from being migrated, with what to do.
+    pub async fn migrate_servers(&self) -> anyhow::Result<()> {
+        wiring::migrate_servers(&self.config)
+            .await
+            .context("cannot migrate the stores; `oms doctor` looks closer")?;
+        Ok(())
     }
 }

@@ -5,12 +5,11 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{Context, Table, counted, exit};
-use crate::config::Port;
 use crate::domain::Timestamp;
 use crate::inventory::{Administration, Auditing, DeadLetterIndex, DeadLetterState, Inventory};
 use crate::ports::Clock;
 use crate::queue::Queue;
-use crate::wiring::{self, Health, OmsPorts, Place};
+use crate::wiring::{self, Examined, OmsPorts};
 
 /// Midnight of 2024-01-01, UTC: a clock that shows less was never set.
 const CLOCK_LEAST: Timestamp = Timestamp::from_millis(1_704_067_200_000);
@@ -37,6 +36,8 @@ struct Looked {
     detail: String,
     /// What to do about it.
     advice: Option<&'static str>,
+    /// What works, and should be otherwise.
+    warnings: Vec<String>,
 }
 
 /// Looks at everything, prints it, and exits with 1 if something is wrong.
@@ -45,16 +46,12 @@ struct Looked {
 /// When the findings cannot be written.
 pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let mut checks = vec![data_dir(context)];
-    match wiring::places(&context.config) {
+    match wiring::examine(&context.config).await {
         Err(error) => checks.push(bad("stores", &error)),
-        Ok(places) => {
-            for place in &places {
-                checks.push(store(place).await);
-            }
-        }
+        Ok(examined) => checks.extend(examined.into_iter().map(backend)),
     }
     if checks.iter().all(|check| check.ok) {
-        match context.open() {
+        match context.open().await {
             Err(error) => checks.push(bad("stores", error.as_ref())),
             Ok(ports) => contents(&ports, &mut checks).await,
         }
@@ -68,6 +65,7 @@ fn good(check: &'static str, detail: impl Into<String>) -> Looked {
         ok: true,
         detail: detail.into(),
         advice: None,
+        warnings: Vec::new(),
     }
 }
 
@@ -77,6 +75,7 @@ fn bad(check: &'static str, error: &(dyn std::error::Error + 'static)) -> Looked
         ok: false,
         detail: super::run::chain(error),
         advice: Some(advice(error)),
+        warnings: Vec::new(),
     }
 }
 
@@ -92,6 +91,16 @@ fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
         "make file and folder writable for this user"
     } else if says(&["full", "no space"]) {
         "free disk space, or raise max_page_count in the URL"
+    } else if says(&["oms migrate"]) {
+        "run `oms migrate`"
+    } else if says(&[
+        "refused",
+        "timed out",
+        "no answer",
+        "unreachable",
+        "resolve",
+    ]) {
+        "start the server, or correct its URL"
     } else if says(&["lock", "busy"]) {
         "find the process that holds it; a stopped one must be resumed or killed"
     } else {
@@ -109,6 +118,7 @@ fn data_dir(context: &Context) -> Looked {
             ok: false,
             detail: format!("{} is no folder ({origin})", shown.display()),
             advice: Some("choose another --data-dir"),
+            warnings: Vec::new(),
         };
     }
     let missing = if folder.exists() {
@@ -122,36 +132,24 @@ fn data_dir(context: &Context) -> Looked {
     )
 }
 
-async fn store(place: &Place) -> Looked {
-    let name = place.ports.first().map_or("store", |port| port.as_str());
-    let path = place.options.path.display();
-    match place.examine().await {
+fn backend(examined: Examined) -> Looked {
+    let Examined {
+        port,
+        location,
+        state,
+    } = examined;
+    let name = port.as_str();
+    match state {
         Err(error) => {
             let mut check = bad(name, &error);
-            check.detail = format!("{path}: {}", check.detail);
+            check.detail = format!("{location}: {}", check.detail);
             check
         }
-        Ok(health) => good(name, format!("{path}: {}", describe(place, &health))),
+        Ok((words, warnings)) => Looked {
+            warnings,
+            ..good(name, format!("{location}: {words}"))
+        },
     }
-}
-
-fn describe(place: &Place, health: &Health) -> String {
-    let ports: Vec<&str> = place.ports.iter().copied().map(Port::as_str).collect();
-    let versions: Vec<String> = health
-        .versions
-        .iter()
-        .map(|(schema, version)| format!("{schema} v{version}"))
-        .collect();
-    let bound = match place.options.max_page_count {
-        Some(_) => format!(" of {} at most", health.bytes_max),
-        None => String::new(),
-    };
-    format!(
-        "holds {}; schemas {}; writable; {} bytes{bound}",
-        ports.join(", "),
-        versions.join(", "),
-        health.bytes
-    )
 }
 
 /// What waits in stores that can be opened.
@@ -202,6 +200,7 @@ async fn dead_letters(ports: &OmsPorts) -> Looked {
         detail: format!("{pending} pending"),
         advice: (pending > 0)
             .then_some("`oms dead-letters list --pending` shows them; replay or drop them"),
+        warnings: Vec::new(),
     }
 }
 
@@ -219,6 +218,7 @@ async fn clock(ports: &OmsPorts) -> Looked {
         ok,
         detail: format!("{now}; the database's is {} ms away", apart.as_millis()),
         advice: (!ok).then_some("set the clock, and keep it set (NTP)"),
+        warnings: Vec::new(),
     }
 }
 
@@ -229,9 +229,17 @@ fn report(checks: &[Looked], context: &Context) -> anyhow::Result<ExitCode> {
         for check in checks {
             table.row([
                 check.check.to_owned(),
-                if check.ok { "ok" } else { "wrong" }.to_owned(),
+                match (check.ok, check.warnings.is_empty()) {
+                    (false, _) => "wrong",
+                    (true, false) => "warning",
+                    (true, true) => "ok",
+                }
+                .to_owned(),
                 check.detail.clone(),
-                check.advice.unwrap_or_default().to_owned(),
+                match check.advice {
+                    Some(advice) => advice.to_owned(),
+                    None => check.warnings.join("; "),
+                },
             ]);
         }
         table

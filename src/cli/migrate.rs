@@ -6,15 +6,17 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::{Context, Table, exit};
-use crate::wiring;
+use crate::wiring::{self, Migrated};
 
 /// Arguments of `oms migrate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Embedded stores migrate at every start, too; running it twice or from several places is harmless.
+Makes the tables of MySQL or MariaDB and the topics of Kafka. Embedded stores migrate at every start,
+too. Running it twice or from several places is harmless.
 
-Example:
-  oms migrate --data-dir /var/lib/oms")]
+Examples:
+  oms migrate --data-dir /var/lib/oms
+  oms migrate --inventory-url mysql://oms:secret@db/oms --queue-url kafka://broker:9092/carts")]
 pub struct Args {}
 
 /// Migrates, and says which version each schema has.
@@ -22,21 +24,23 @@ pub struct Args {}
 /// # Errors
 /// When a store cannot be opened, or is of a newer version.
 pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let migrated = wiring::migrate(&context.config)
+        .await
+        .context("cannot migrate; `oms doctor` looks closer")?;
     let mut table = Table::new(&["schema", ">version", "~store"]);
-    for place in wiring::places(&context.config)? {
-        let health = place
-            .examine()
-            .await
-            .context("cannot migrate; `oms doctor` looks closer")?;
-        let store = place.options.path.display().to_string();
-        for (schema, version) in health.versions {
-            if context.out.is_json() {
-                context
-                    .out
-                    .json(&json!({"schema": schema, "version": version, "store": store}))?;
-            }
-            table.row([schema, version.to_string(), store.clone()]);
+    for Migrated {
+        schema,
+        version,
+        store,
+    } in migrated
+    {
+        if context.out.is_json() {
+            context
+                .out
+                .json(&json!({"schema": schema, "version": version, "store": store}))?;
         }
+        let version = version.map_or_else(|| "-".to_owned(), |version| version.to_string());
+        table.row([schema, version, store]);
     }
     if !context.out.is_json() {
         context.out.table(&table)?;

@@ -135,7 +135,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
         Source::File(path) => from_file(path, &args)?,
     };
-    let ports = context.open()?;
+    context.migrate_servers().await?;
+    let ports = context.open().await?;
     let mut seeded = Seeded {
         items: items.len(),
         trace,

@@ -62,7 +62,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
             "others can reach {address}, and whoever does can order and correct stock"
         ));
     }
-    let flow = context.flow()?;
+    let flow = context.flow().await?;
     let mut worker = (!args.no_worker).then(|| Worker::start(&flow, context));
     announce(address, worker.is_some(), context)?;
     let (ask, stopping) = watch::channel(false);

@@ -11,7 +11,8 @@ use toml::Spanned;
 
 use super::file::File;
 use super::{
-    Error, Origin, PaymentUrl, Port, Sourced, SqliteUrl, StoreUrl, ValueError, parse_count,
+    Error, InventoryUrl, Origin, PaymentUrl, QueueUrl, Sourced, SqliteUrl, StatusUrl, ValueError,
+    parse_count,
 };
 use crate::domain::{format_duration, parse_duration};
 use crate::flow::Settings;
@@ -23,11 +24,11 @@ pub struct Config {
     /// Where the embedded stores are, unless their URLs say otherwise.
     pub data_dir: Sourced<PathBuf>,
     /// Stock and decided orders.
-    pub inventory: Sourced<StoreUrl>,
+    pub inventory: Sourced<InventoryUrl>,
     /// The log of accepted carts.
-    pub queue: Sourced<StoreUrl>,
+    pub queue: Sourced<QueueUrl>,
     /// The status store.
-    pub statuses: Sourced<StoreUrl>,
+    pub statuses: Sourced<StatusUrl>,
     /// The payment gateway.
     pub payments: Sourced<PaymentUrl>,
     /// Where the HTTP API listens.
@@ -113,33 +114,31 @@ impl Config {
         let keys = &file.keys;
         let defaults = Settings::default();
         let data_dir = sources.data_dir(flags.data_dir.as_deref())?;
-        let shared = StoreUrl::Sqlite(SqliteUrl {
+        let shared = SqliteUrl {
             path: data_dir.join("oms.db"),
             max_page_count: None,
-        });
-        let store = |port, flag: Option<&str>, names, key| {
-            sources.url(names, flag, key, shared.clone(), |text, base| {
-                StoreUrl::parse(port, text, base)
-            })
         };
         Ok(Self {
-            inventory: store(
-                Port::Inventory,
-                flags.inventory_url.as_deref(),
+            inventory: sources.url(
                 INVENTORY_URL,
+                flags.inventory_url.as_deref(),
                 keys.inventory_url.as_ref(),
+                InventoryUrl::Sqlite(shared.clone()),
+                InventoryUrl::parse,
             )?,
-            queue: store(
-                Port::Queue,
-                flags.queue_url.as_deref(),
+            queue: sources.url(
                 QUEUE_URL,
+                flags.queue_url.as_deref(),
                 keys.queue_url.as_ref(),
+                QueueUrl::Sqlite(shared.clone()),
+                QueueUrl::parse,
             )?,
-            statuses: store(
-                Port::Statuses,
-                flags.status_url.as_deref(),
+            statuses: sources.url(
                 STATUS_URL,
+                flags.status_url.as_deref(),
                 keys.status_url.as_ref(),
+                StatusUrl::Sqlite(shared),
+                StatusUrl::parse,
             )?,
             payments: sources.url(
                 PAYMENT_URL,
@@ -186,14 +185,14 @@ impl Config {
         }
     }
 
-    /// The file that the simulated gateway's ledger is in: the data directory's, whatever the other URLs are.
-    pub fn ledger(&self) -> PathBuf {
-        let PaymentUrl::Simulated(gateway) = &self.payments.value;
-        gateway
-            .profile
-            .ledger
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("payments.db"))
+    /// The file that the simulated gateway's ledger is in: the data directory's, whatever the other URLs are. None for
+    /// another gateway.
+    pub fn ledger(&self) -> Option<PathBuf> {
+        let PaymentUrl::Simulated(gateway) = &self.payments.value else {
+            return None;
+        };
+        let chosen = gateway.profile.ledger.clone();
+        Some(chosen.unwrap_or_else(|| self.data_dir.join("payments.db")))
     }
 
     /// Every setting as it may be shown, named as in `oms.toml`.

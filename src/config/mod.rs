@@ -16,4 +16,6 @@ pub use error::{Error, ValueError};
 pub use load::{Config, Entry, Flags, System};
 pub use redact::redact;
 pub use sourced::{Origin, Sourced};
-pub use url::{PaymentUrl, Port, SimulatedUrl, SqliteUrl, StoreUrl, UrlError};
+pub use url::{
+    InventoryUrl, PaymentUrl, Port, QueueUrl, SimulatedUrl, SqliteUrl, StatusUrl, UrlError,
+};

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use url::form_urlencoded;
 
 use super::{parse_count, redact};
+use crate::http_client::HttpUrl;
+use crate::inventory::mysql::MysqlUrl;
 use crate::payments::simulated::Profile;
+use crate::queue::kafka::KafkaUrl;
+use crate::statuses::redis::RedisUrl;
 
 /// Which port a URL is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,40 +36,26 @@ impl Port {
         }
     }
 
-    /// An example of a URL this build can open for the port.
-    const fn example(self) -> &'static str {
+    /// The URLs that the port can have.
+    const fn examples(self) -> &'static str {
         match self {
-            Self::Inventory | Self::Queue | Self::Statuses => "sqlite:PATH",
-            Self::Payments => "simulated:?success=0.95",
+            Self::Inventory => {
+                "sqlite:PATH, mysql://user:password@host/database or http://host:8080"
+            }
+            Self::Queue => "sqlite:PATH or kafka://host:9092/topic",
+            Self::Statuses => {
+                "sqlite:PATH, redis://host:6379 or redis-cluster://host:6379,host:6379"
+            }
+            Self::Payments => "simulated:?success=0.95 or https://host/base",
         }
     }
 }
 
-/// Schemes of backends that the design knows and this build does not speak.
-const NOT_IN_THIS_BUILD: [&str; 8] = [
-    "mysql",
-    "mariadb",
-    "kafka",
-    "redis",
-    "rediss",
-    "redis-cluster",
-    "http",
-    "https",
-];
-
 /// A URL that names no backend of a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// A backend that this build cannot speak to.
-    #[error("`{url}`: this build speaks sqlite: and simulated: only; for {} write {}", port.as_str(), port.example())]
-    NotInThisBuild {
-        /// The URL, without passwords.
-        url: String,
-        /// Which port it is for.
-        port: Port,
-    },
     /// No backend that the port could have.
-    #[error("`{url}` is no URL for {}; write one such as {}", port.as_str(), port.example())]
+    #[error("`{url}` is no URL for {}; write {}", port.as_str(), port.examples())]
     Unknown {
         /// The URL, without passwords.
         url: String,
@@ -78,9 +68,9 @@ pub enum UrlError {
         /// The URL, without passwords.
         url: String,
     },
-    /// A parameter that the backend does not have, or with a value it cannot have.
+    /// What the backend's own URL cannot have: a parameter that is unknown, a host that is missing, and so on.
     #[error("`{url}`: {detail}")]
-    Parameter {
+    Backend {
         /// The URL, without passwords.
         url: String,
         /// What is wrong.
@@ -88,11 +78,33 @@ pub enum UrlError {
     },
 }
 
-/// Where inventory, queue or statuses are.
+/// Where the inventory is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
+pub enum InventoryUrl {
     /// In a SQLite file.
     Sqlite(SqliteUrl),
+    /// In a MySQL or MariaDB database.
+    Mysql(MysqlUrl),
+    /// Behind the inventory service of another oms.
+    Http(HttpUrl),
+}
+
+/// Where the queue is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueUrl {
+    /// In a SQLite file.
+    Sqlite(SqliteUrl),
+    /// A Kafka topic.
+    Kafka(KafkaUrl),
+}
+
+/// Where the statuses are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatusUrl {
+    /// In a SQLite file.
+    Sqlite(SqliteUrl),
+    /// In Redis.
+    Redis(RedisUrl),
 }
 
 /// A SQLite file: `sqlite:PATH[?max_page_count=N]`.
@@ -109,6 +121,8 @@ pub struct SqliteUrl {
 pub enum PaymentUrl {
     /// The simulated one.
     Simulated(SimulatedUrl),
+    /// One that is spoken to over HTTP.
+    Http(HttpUrl),
 }
 
 /// The simulated gateway: `simulated:?success=0.95&…`.
@@ -119,15 +133,9 @@ pub struct SimulatedUrl {
     pub profile: Profile,
 }
 
-impl StoreUrl {
-    /// Reads the URL of a store. A relative path starts at `base`.
-    ///
-    /// # Errors
-    /// [`UrlError`], which shows no password.
-    pub fn parse(port: Port, text: &str, base: &Path) -> Result<Self, UrlError> {
-        let ("sqlite", rest) = scheme(port, text)? else {
-            return Err(unknown(port, text));
-        };
+impl SqliteUrl {
+    /// Reads what follows `sqlite:`. A relative path starts at `base`.
+    fn parse(text: &str, rest: &str, base: &Path) -> Result<Self, UrlError> {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         // `sqlite://host/path` would silently be a path at the root.
         let is_authority = path.starts_with("//") && !path.starts_with("///");
@@ -136,25 +144,75 @@ impl StoreUrl {
         }
         let mut max_page_count = None;
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            let wrong = |detail: String| UrlError::Parameter {
-                url: redact(text),
-                detail,
-            };
             if key != "max_page_count" {
-                return Err(wrong(format!(
-                    "unknown parameter `{key}`; known is max_page_count"
-                )));
+                let detail = format!("unknown parameter `{key}`; known is max_page_count");
+                return Err(backend(text, &detail));
             }
-            let pages = parse_count(&value).map_err(|error| wrong(error.to_string()))?;
+            let pages = parse_count(&value).map_err(|error| backend(text, &error))?;
             max_page_count = match u32::try_from(pages) {
                 Ok(pages @ 1..) => Some(pages),
-                _ => return Err(wrong(format!("max_page_count {pages} is out of range"))),
+                _ => {
+                    let detail = format!("max_page_count {pages} is out of range");
+                    return Err(backend(text, &detail));
+                }
             };
         }
-        Ok(Self::Sqlite(SqliteUrl {
+        Ok(Self {
             path: base.join(path),
             max_page_count,
-        }))
+        })
+    }
+}
+
+impl InventoryUrl {
+    /// Reads the URL of an inventory. A relative path starts at `base`.
+    ///
+    /// # Errors
+    /// [`UrlError`], which shows no password.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, UrlError> {
+        match scheme(Port::Inventory, text)? {
+            ("sqlite", rest) => SqliteUrl::parse(text, rest, base).map(Self::Sqlite),
+            ("mysql" | "mariadb", _) => MysqlUrl::parse(text)
+                .map(|url| Self::Mysql(url.relative_to(base)))
+                .map_err(|error| backend(text, &error)),
+            ("http" | "https", _) => HttpUrl::parse(text)
+                .map(|url| Self::Http(url.relative_to(base)))
+                .map_err(|error| backend(text, &error)),
+            _ => Err(unknown(Port::Inventory, text)),
+        }
+    }
+}
+
+impl QueueUrl {
+    /// Reads the URL of a queue. A relative path starts at `base`.
+    ///
+    /// # Errors
+    /// [`UrlError`], which shows no password.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, UrlError> {
+        match scheme(Port::Queue, text)? {
+            ("sqlite", rest) => SqliteUrl::parse(text, rest, base).map(Self::Sqlite),
+            ("kafka", _) => KafkaUrl::parse(text)
+                .map(Self::Kafka)
+                .map_err(|error| backend(text, &error)),
+            _ => Err(unknown(Port::Queue, text)),
+        }
+    }
+}
+
+impl StatusUrl {
+    /// Reads the URL of a status store. A relative path starts at `base`.
+    ///
+    /// # Errors
+    /// [`UrlError`], which shows no password.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, UrlError> {
+        match scheme(Port::Statuses, text)? {
+            ("sqlite", rest) => SqliteUrl::parse(text, rest, base).map(Self::Sqlite),
+            ("redis" | "rediss" | "redis-cluster" | "rediss-cluster", _) => text
+                .parse::<RedisUrl>()
+                .map(|url| Self::Redis(url.relative_to(base)))
+                .map_err(|error| backend(text, &error)),
+            _ => Err(unknown(Port::Statuses, text)),
+        }
     }
 }
 
@@ -164,18 +222,20 @@ impl PaymentUrl {
     /// # Errors
     /// [`UrlError`], which shows no password.
     pub fn parse(text: &str, base: &Path) -> Result<Self, UrlError> {
-        let ("simulated", _) = scheme(Port::Payments, text)? else {
-            return Err(unknown(Port::Payments, text));
-        };
-        let mut profile = Profile::parse(text).map_err(|error| UrlError::Parameter {
-            url: redact(text),
-            detail: error.to_string(),
-        })?;
-        profile.ledger = profile.ledger.map(|path| base.join(path));
-        Ok(Self::Simulated(SimulatedUrl {
-            text: text.to_owned(),
-            profile,
-        }))
+        match scheme(Port::Payments, text)? {
+            ("simulated", _) => {
+                let mut profile = Profile::parse(text).map_err(|error| backend(text, &error))?;
+                profile.ledger = profile.ledger.map(|path| base.join(path));
+                Ok(Self::Simulated(SimulatedUrl {
+                    text: text.to_owned(),
+                    profile,
+                }))
+            }
+            ("http" | "https", _) => HttpUrl::parse_gateway(text)
+                .map(|url| Self::Http(url.relative_to(base)))
+                .map_err(|error| backend(text, &error)),
+            _ => Err(unknown(Port::Payments, text)),
+        }
     }
 }
 
@@ -189,18 +249,9 @@ impl Default for PaymentUrl {
     }
 }
 
-/// Splits a URL after its scheme; a scheme that this build does not speak is an error.
+/// Splits a URL after its scheme.
 fn scheme(port: Port, text: &str) -> Result<(&str, &str), UrlError> {
-    let Some((scheme, rest)) = text.split_once(':') else {
-        return Err(unknown(port, text));
-    };
-    if NOT_IN_THIS_BUILD.contains(&scheme) {
-        return Err(UrlError::NotInThisBuild {
-            url: redact(text),
-            port,
-        });
-    }
-    Ok((scheme, rest))
+    text.split_once(':').ok_or_else(|| unknown(port, text))
 }
 
 fn unknown(port: Port, text: &str) -> UrlError {
@@ -210,17 +261,50 @@ fn unknown(port: Port, text: &str) -> UrlError {
     }
 }
 
-impl fmt::Display for StoreUrl {
+fn backend(text: &str, error: &impl ToString) -> UrlError {
+    UrlError::Backend {
+        url: redact(text),
+        detail: error.to_string(),
+    }
+}
+
+impl fmt::Display for SqliteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sqlite:{}", self.path.display())?;
+        match self.max_page_count {
+            Some(pages) => write!(f, "?max_page_count={pages}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for InventoryUrl {
     /// Without passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sqlite(file) => {
-                write!(f, "sqlite:{}", file.path.display())?;
-                match file.max_page_count {
-                    Some(pages) => write!(f, "?max_page_count={pages}"),
-                    None => Ok(()),
-                }
-            }
+            Self::Sqlite(file) => file.fmt(f),
+            Self::Mysql(server) => server.fmt(f),
+            Self::Http(service) => service.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for QueueUrl {
+    /// Without passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => file.fmt(f),
+            Self::Kafka(brokers) => brokers.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for StatusUrl {
+    /// Without passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => file.fmt(f),
+            Self::Redis(servers) => servers.fmt(f),
         }
     }
 }
@@ -230,6 +314,7 @@ impl fmt::Display for PaymentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Simulated(gateway) => f.write_str(&redact(&gateway.text)),
+            Self::Http(gateway) => gateway.fmt(f),
         }
     }
 }
@@ -238,8 +323,8 @@ impl fmt::Display for PaymentUrl {
 mod tests {
     use super::*;
 
-    fn store(text: &str) -> Result<StoreUrl, UrlError> {
-        StoreUrl::parse(Port::Queue, text, Path::new("base"))
+    fn queue(text: &str) -> Result<QueueUrl, UrlError> {
+        QueueUrl::parse(text, Path::new("base"))
     }
 
     #[test]
@@ -254,7 +339,7 @@ mod tests {
                 path: path.into(),
                 max_page_count: pages,
             };
-            assert_eq!(store(text), Ok(StoreUrl::Sqlite(expected)), "{text}");
+            assert_eq!(queue(text), Ok(QueueUrl::Sqlite(expected)), "{text}");
         }
         for text in [
             "sqlite:",
@@ -268,21 +353,55 @@ mod tests {
             "oms.db",
             "",
         ] {
-            assert!(store(text).is_err(), "{text}");
+            assert!(queue(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_backend_of_another_build_is_refused_without_its_password() {
-        let error = store("kafka://u:hunter2@a:9092/carts").unwrap_err();
-        assert!(matches!(error, UrlError::NotInThisBuild { .. }));
-        assert!(!error.to_string().contains("hunter2"), "{error}");
+    fn a_server_is_named_by_its_url_and_never_with_its_password() {
+        let base = Path::new("base");
+        let shown = [
+            InventoryUrl::parse("mysql://u:hunter2@db:3306/oms", base).map(|url| url.to_string()),
+            InventoryUrl::parse("mariadb://u:hunter2@db/oms", base).map(|url| url.to_string()),
+            InventoryUrl::parse("https://u:hunter2@stock/", base).map(|url| url.to_string()),
+            QueueUrl::parse("kafka://a:9092,b/carts?sasl.password=hunter2", base)
+                .map(|url| url.to_string()),
+            StatusUrl::parse("rediss://:hunter2@cache:6379/1", base).map(|url| url.to_string()),
+            StatusUrl::parse("redis-cluster://u:hunter2@a:1,b:2", base).map(|url| url.to_string()),
+            PaymentUrl::parse("http://u:hunter2@pay/v2", base).map(|url| url.to_string()),
+        ];
+        for url in shown {
+            let url = url.unwrap();
+            assert!(!url.contains("hunter2"), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_cannot_have_is_refused_without_the_password() {
+        let base = Path::new("base");
+        let refused = [
+            InventoryUrl::parse("mysql://u:hunter2@db:3306/oms?nonsense=1", base).err(),
+            InventoryUrl::parse("mysql://u:hunter2@db:3306", base).err(),
+            InventoryUrl::parse("kafka://u:hunter2@db/oms", base).err(),
+            InventoryUrl::parse("http://u:hunter2@stock?nonsense=1", base).err(),
+            QueueUrl::parse("kafka://a/carts?sasl.password=hunter2&nonsense=1", base).err(),
+            QueueUrl::parse("redis://:hunter2@a", base).err(),
+            StatusUrl::parse("redis://:hunter2@a/0?nonsense=1", base).err(),
+            StatusUrl::parse("mysql://u:hunter2@db/oms", base).err(),
+            PaymentUrl::parse("http://u:hunter2@pay?nonsense=1", base).err(),
+        ];
+        for error in refused {
+            let error = error.unwrap().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]
     fn a_simulated_gateway_is_checked_before_anything_is_opened() {
         let parse = |text| PaymentUrl::parse(text, Path::new("base"));
-        let PaymentUrl::Simulated(gateway) = parse("simulated:?success=0.5&ledger=p.db").unwrap();
+        let Ok(PaymentUrl::Simulated(gateway)) = parse("simulated:?success=0.5&ledger=p.db") else {
+            panic!("refused")
+        };
         assert_eq!(gateway.profile.ledger, Some(PathBuf::from("base/p.db")));
         assert_eq!(parse("simulated:"), Ok(PaymentUrl::default()));
         for text in [
@@ -293,7 +412,6 @@ mod tests {
             "simulated:?latency=20",
             "simulated:?ledger=",
             "simulated:?ledger=a&ledger=b",
-            "http://pay",
             "sqlite:x",
         ] {
             assert!(parse(text).is_err(), "{text}");

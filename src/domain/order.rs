@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{CartHash, Customer, Money, OrderId, Quantity, Reason, Sku, Status, Timestamp};
 
 /// What the database knows of an order. It holds the truth (DESIGN: who holds the truth).
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderState {
     /// Its items are blocked, and nothing is settled.

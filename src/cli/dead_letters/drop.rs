@@ -29,7 +29,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     if !args.yes {
         return Err(Usage::new("dropping cannot be undone; add --yes to do it").into());
     }
-    let ports = context.open()?;
+    let ports = context.open().await?;
     pending(&ports.inventory, &args.ids).await?;
     let dropped = ports
         .inventory

@@ -19,7 +19,7 @@ pub struct Args {
 
 /// Prints the index of dead letters.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open()?;
+    let ports = context.open().await?;
     let mut after = 0;
     let mut table = Table::new(&[
         ">id",

@@ -34,7 +34,7 @@ pub struct Args {
 
 /// Publishes the messages again, then marks them.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open()?;
+    let ports = context.open().await?;
     let index = &ports.inventory;
     let mut replayed = 0;
     if args.all {

@@ -18,7 +18,7 @@ pub struct Args {
 
 /// Prints one letter with its message.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open()?;
+    let ports = context.open().await?;
     let row = find(&ports.inventory, args.id)
         .await?
         .ok_or_else(|| unknown(args.id))?;

@@ -53,7 +53,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         return Err(Usage::new("--reason is empty; say why the stock is corrected").into());
     }
     let id = args.id.unwrap_or_else(Uuid::new_v4);
-    let ports = context.open()?;
+    let ports = context.open().await?;
     let adjustment = Adjustment {
         id,
         sku: args.sku.clone(),

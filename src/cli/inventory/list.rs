@@ -27,7 +27,7 @@ pub struct Args {
 
 /// Prints the items, a page at a time.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open()?;
+    let ports = context.open().await?;
     let mut left = args.limit.map_or(usize::MAX, |limit| {
         usize::try_from(limit).unwrap_or(usize::MAX)
     });

@@ -31,7 +31,7 @@ struct Shown {
 
 /// Prints the item; an unknown one is an error.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open()?;
+    let ports = context.open().await?;
     let inventory = &ports.inventory;
     let Some(mut item) = inventory.item(args.sku.clone()).await? else {
         return Err(unknown(&args.sku));

@@ -23,7 +23,7 @@ pub struct Args {
 /// Cancels the order; exits with 1 if it is too late, or too early to tell.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let id = args.id;
-    let outcome = match context.flow()?.cancel(id).await {
+    let outcome = match context.flow().await?.cancel(id).await {
         Ok(outcome) => outcome,
         Err(Failure::UnknownOrder { order_id }) => return Err(unknown(order_id, 0)),
         Err(failure) => return Err(failure.into()),

@@ -65,7 +65,7 @@ impl From<State> for OrderState {
 
 /// Prints the orders that match, a page at a time.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open()?;
+    let ports = context.open().await?;
     let mut left = usize::try_from(args.limit)?;
     let mut after = args.after;
     let mut table = table();

@@ -30,7 +30,8 @@ use stage::Stage;
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = Stop::on_signal().context("cannot listen for signals")?;
     let context = args.configure(context);
-    let flow = context.flow()?;
+    context.migrate_servers().await?;
+    let flow = context.flow().await?;
     let stage = Stage::set(&args, &context, &flow).await?;
     let workers = Workers::start(&args, &context, &flow);
     let run = match &stage.client {

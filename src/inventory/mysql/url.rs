@@ -1,7 +1,7 @@
 //! The URL of a MySQL or MariaDB database.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -108,6 +108,15 @@ impl MysqlUrl {
             database,
             tls: tls(&url)?,
         })
+    }
+
+    /// Has a relative `tls-ca` start at this folder.
+    #[must_use]
+    pub fn relative_to(mut self, base: &Path) -> Self {
+        if let Tls::Verified { ca: Some(ca), .. } = &mut self.tls {
+            *ca = base.join(&ca);
+        }
+        self
     }
 
     /// The name of the database.

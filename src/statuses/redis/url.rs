@@ -85,6 +85,13 @@ pub enum RedisUrlError {
 }
 
 impl RedisUrl {
+    /// Has a relative `tls-ca` start at this folder.
+    #[must_use]
+    pub fn relative_to(mut self, base: &Path) -> Self {
+        self.tls_ca = self.tls_ca.map(|ca| base.join(ca));
+        self
+    }
+
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
         self.tls

@@ -1,64 +1,15 @@
-//! From configuration to backends: the only file that names them.
+//! Which SQLite files the configuration names, each opened once, whatever it holds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::clock::SystemClock;
-use crate::config::{Config, PaymentUrl, Port, SqliteUrl, StoreUrl};
-use crate::flow::{Flow, Settings};
-use crate::inventory::sqlite::SqliteInventory;
-use crate::payments::simulated::Simulated;
-use crate::ports::{Backends, Error};
-use crate::queue::sqlite::SqliteQueue;
-use crate::rng::{OrderIds, Rng};
+use crate::config::{Config, InventoryUrl, Port, QueueUrl, SqliteUrl, StatusUrl};
+use crate::ports::Error;
 use crate::sqlite::{Options, Scope, Store};
-use crate::statuses::sqlite::SqliteStatuses;
-
-/// The backends that the program runs on.
-pub type OmsPorts = Backends<
-    SqliteInventory<SystemClock>,
-    SqliteQueue<SystemClock>,
-    SqliteStatuses<SystemClock>,
-    Simulated<SystemClock>,
-    SystemClock,
->;
 
 /// Every port, in the order of the layout.
 const PORTS: [Port; 4] = [Port::Inventory, Port::Queue, Port::Statuses, Port::Payments];
-
-/// Opens the configured backends. Files that are missing are made, older schemas migrated; ports that name the same
-/// file share one store.
-///
-/// # Errors
-/// What kept one from being opened.
-pub fn open(config: &Config) -> Result<OmsPorts, Error> {
-    let stores = places(config)?
-        .into_iter()
-        .map(|place| Ok((place.open()?, place.ports)))
-        .collect::<Result<Vec<_>, Error>>()?;
-    let store = |port: Port| {
-        stores
-            .iter()
-            .find(|(_, ports)| ports.contains(&port))
-            .map(|(store, _)| Arc::clone(store))
-            .ok_or_else(|| Error::permanent(format!("find the store of {}", port.as_str())))
-    };
-    let PaymentUrl::Simulated(gateway) = &config.payments.value;
-    let profile = gateway.profile.clone();
-    Ok(Backends {
-        inventory: SqliteInventory::open(store(Port::Inventory)?, SystemClock)?,
-        queue: SqliteQueue::open(store(Port::Queue)?, SystemClock)?,
-        statuses: SqliteStatuses::open(store(Port::Statuses)?, SystemClock)?,
-        payments: Simulated::open(store(Port::Payments)?, profile, SystemClock)?,
-        clock: SystemClock,
-    })
-}
-
-/// Starts the flow on its ports, on the current tokio runtime.
-pub fn start(ports: OmsPorts, settings: Settings) -> Flow<OmsPorts> {
-    Flow::start(ports, settings, OrderIds::new(Rng::from_system()))
-}
 
 /// A file and the ports that live in it.
 #[derive(Debug, Clone)]
@@ -87,7 +38,9 @@ pub struct Health {
 pub fn places(config: &Config) -> Result<Vec<Place>, Error> {
     let mut places: Vec<Place> = Vec::new();
     for port in PORTS {
-        let (path, max_page_count) = file_of(config, port);
+        let Some((path, max_page_count)) = file_of(config, port) else {
+            continue;
+        };
         let path = canonical(&path)?;
         let Some(place) = places.iter_mut().find(|place| place.options.path == path) else {
             places.push(Place {
@@ -162,18 +115,29 @@ fn scope(port: Port) -> Scope {
     }
 }
 
-fn file_of(config: &Config, port: Port) -> (PathBuf, Option<u32>) {
-    let url = match port {
-        Port::Inventory => &config.inventory,
-        Port::Queue => &config.queue,
-        Port::Statuses => &config.statuses,
-        Port::Payments => return (config.ledger(), None),
+/// The file that a port lives in, if it does, and the most pages it may have.
+fn file_of(config: &Config, port: Port) -> Option<(PathBuf, Option<u32>)> {
+    let file = match port {
+        Port::Inventory => match &config.inventory.value {
+            InventoryUrl::Sqlite(file) => Some(file),
+            InventoryUrl::Mysql(_) | InventoryUrl::Http(_) => None,
+        },
+        Port::Queue => match &config.queue.value {
+            QueueUrl::Sqlite(file) => Some(file),
+            QueueUrl::Kafka(_) => None,
+        },
+        Port::Statuses => match &config.statuses.value {
+            StatusUrl::Sqlite(file) => Some(file),
+            StatusUrl::Redis(_) => None,
+        },
+        Port::Payments => return config.ledger().map(|path| (path, None)),
     };
-    let StoreUrl::Sqlite(SqliteUrl {
-        path,
-        max_page_count,
-    }) = &url.value;
-    (path.clone(), *max_page_count)
+    file.map(
+        |SqliteUrl {
+             path,
+             max_page_count,
+         }| (path.clone(), *max_page_count),
+    )
 }
 
 /// The one name of a file, whatever it is called, so that two names of it are one store.

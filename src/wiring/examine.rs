@@ -1,0 +1,164 @@
+//! What `oms doctor` asks of each backend.
+
+use super::places::{self, Health, Place};
+use crate::config::{Config, InventoryUrl, PaymentUrl, Port, QueueUrl, StatusUrl};
+use crate::domain::format_duration;
+use crate::inventory::Auditing;
+use crate::inventory::http::HttpInventory;
+use crate::inventory::mysql::MysqlInventory;
+use crate::payments::Payments;
+use crate::payments::http::HttpPayments;
+use crate::ports::Error;
+use crate::queue::kafka::KafkaQueue;
+use crate::statuses::redis;
+
+/// What one backend says of itself.
+#[derive(Debug)]
+pub struct Examined {
+    /// Which port it serves first.
+    pub port: Port,
+    /// Where it is, without passwords.
+    pub location: String,
+    /// How it is, in words, and what should be otherwise; or why it cannot be used.
+    pub state: Result<(String, Vec<String>), Error>,
+}
+
+/// Examines every configured backend.
+///
+/// # Errors
+/// When the configured files contradict each other.
+pub async fn examine(config: &Config) -> Result<Vec<Examined>, Error> {
+    let mut examined = Vec::new();
+    for place in places::places(config)? {
+        examined.push(Examined {
+            port: place.ports.first().copied().unwrap_or(Port::Inventory),
+            location: place.options.path.display().to_string(),
+            state: place
+                .examine()
+                .await
+                .map(|health| (of_file(&place, &health), Vec::new())),
+        });
+    }
+    examined.extend(inventory(&config.inventory.value).await);
+    examined.extend(queue(&config.queue.value).await);
+    examined.extend(statuses(&config.statuses.value).await);
+    examined.extend(payments(&config.payments.value).await);
+    Ok(examined)
+}
+
+fn of_file(place: &Place, health: &Health) -> String {
+    let ports: Vec<&str> = place.ports.iter().copied().map(Port::as_str).collect();
+    let versions: Vec<String> = health
+        .versions
+        .iter()
+        .map(|(schema, version)| format!("{schema} v{version}"))
+        .collect();
+    let bound = match place.options.max_page_count {
+        Some(_) => format!(" of {} at most", health.bytes_max),
+        None => String::new(),
+    };
+    format!(
+        "holds {}; schemas {}; writable; {} bytes{bound}",
+        ports.join(", "),
+        versions.join(", "),
+        health.bytes
+    )
+}
+
+async fn inventory(url: &InventoryUrl) -> Option<Examined> {
+    let state = match url {
+        InventoryUrl::Sqlite(_) => return None,
+        InventoryUrl::Mysql(url) => MysqlInventory::connect(url).await.map(|_| {
+            (
+                "answers, and its schema is this program's".to_owned(),
+                Vec::new(),
+            )
+        }),
+        InventoryUrl::Http(url) => match HttpInventory::open(url) {
+            Ok(service) => service
+                .store_id()
+                .await
+                .map(|_| ("the inventory service answers".to_owned(), Vec::new())),
+            Err(error) => Err(error),
+        },
+    };
+    Some(Examined {
+        port: Port::Inventory,
+        location: url.to_string(),
+        state,
+    })
+}
+
+async fn queue(url: &QueueUrl) -> Option<Examined> {
+    let QueueUrl::Kafka(kafka) = url else {
+        return None;
+    };
+    let state = KafkaQueue::check(kafka).await.map(|check| {
+        let insync = check
+            .min_insync_replicas
+            .map_or_else(|| "unknown".to_owned(), |count| count.to_string());
+        let kept = check
+            .retention
+            .map_or_else(|| "for ever".to_owned(), format_duration);
+        let lag: Vec<String> = check
+            .lag
+            .iter()
+            .map(|one| format!("{}: {}", one.partition, one.lag))
+            .collect();
+        let words = format!(
+            "{} brokers; topic {} with {} partitions, replication {}, min.insync.replicas {insync}, kept {kept}; \
+             lag of group {} by partition: {}",
+            check.brokers,
+            check.topic,
+            check.lag.len(),
+            check.replication,
+            check.group,
+            lag.join(", "),
+        );
+        (words, check.warnings)
+    });
+    Some(Examined {
+        port: Port::Queue,
+        location: url.to_string(),
+        state,
+    })
+}
+
+async fn statuses(url: &StatusUrl) -> Option<Examined> {
+    let StatusUrl::Redis(servers) = url else {
+        return None;
+    };
+    let state = redis::check(servers).await.map(|check| {
+        let notes: String = check.notes.iter().map(|note| format!("; {note}")).collect();
+        let words = format!(
+            "{}, {}, {} with data; maxmemory-policy {}; {} bytes{notes}",
+            check.version, check.mode, check.nodes, check.maxmemory_policy, check.used_memory
+        );
+        (words, check.warnings)
+    });
+    Some(Examined {
+        port: Port::Statuses,
+        location: url.to_string(),
+        state,
+    })
+}
+
+async fn payments(url: &PaymentUrl) -> Option<Examined> {
+    let PaymentUrl::Http(gateway) = url else {
+        return None;
+    };
+    // Nobody has this id: what counts is that there is an answer.
+    let nobody = crate::domain::OrderId::from_bytes([0; 16]);
+    let state = match HttpPayments::open(gateway) {
+        Ok(gateway) => gateway
+            .lookup(nobody)
+            .await
+            .map(|_| ("the gateway answers".to_owned(), Vec::new())),
+        Err(error) => Err(error),
+    };
+    Some(Examined {
+        port: Port::Payments,
+        location: url.to_string(),
+        state,
+    })
+}

@@ -1,0 +1,26 @@
+//! From configuration to backends: the only place that names them.
+//!
+//! | file | does |
+//! |---|---|
+//! | `inventory`, `queue`, `statuses`, `payments` | an enum of the backends of a port, which passes every call on |
+//! | `places` | the SQLite files that the configuration names |
+//! | `open` | opens what is configured, and starts the flow on it |
+//! | `migrate` | brings schemas and topics up to date |
+//! | `examine` | what `oms doctor` asks of each backend |
+
+mod examine;
+mod inventory;
+mod migrate;
+mod open;
+mod payments;
+mod places;
+mod queue;
+mod statuses;
+
+pub use examine::{Examined, examine};
+pub use inventory::AnyInventory;
+pub use migrate::{Migrated, migrate, migrate_servers};
+pub use open::{OmsPorts, open, start};
+pub use payments::AnyPayments;
+pub use queue::{AnyConsumer, AnyQueue};
+pub use statuses::AnyStatuses;

@@ -1,0 +1,56 @@
+//! The payment gateway, whichever it is.
+
+use crate::clock::SystemClock;
+use crate::domain::{Money, OrderId};
+use crate::payments::http::HttpPayments;
+use crate::payments::simulated::Simulated;
+use crate::payments::{Attempt, Cancelled, Charge, LedgerEntry, Payments, Verdict};
+use crate::ports::Error;
+
+/// One of the gateways. Every call is passed on as it is.
+#[derive(Debug)]
+pub enum AnyPayments {
+    /// The simulated one.
+    Simulated(Simulated<SystemClock>),
+    /// One that is spoken to over HTTP.
+    Http(HttpPayments),
+}
+
+macro_rules! pass_on {
+    ($any:expr, $inner:ident => $call:expr) => {
+        match $any {
+            Self::Simulated($inner) => $call,
+            Self::Http($inner) => $call,
+        }
+    };
+}
+
+impl Payments for AnyPayments {
+    async fn charge(&self, charge: Charge) -> Result<Verdict, Error> {
+        pass_on!(self, inner => inner.charge(charge).await)
+    }
+
+    async fn lookup(&self, id: OrderId) -> Result<Option<Verdict>, Error> {
+        pass_on!(self, inner => inner.lookup(id).await)
+    }
+
+    async fn cancel(&self, id: OrderId) -> Result<Cancelled, Error> {
+        pass_on!(self, inner => inner.cancel(id).await)
+    }
+
+    async fn refund(&self, id: OrderId, amount: Money) -> Result<(), Error> {
+        pass_on!(self, inner => inner.refund(id, amount).await)
+    }
+
+    async fn attempts(&self, id: OrderId) -> Result<Vec<Attempt>, Error> {
+        pass_on!(self, inner => inner.attempts(id).await)
+    }
+
+    async fn ledger(
+        &self,
+        after: Option<OrderId>,
+        limit: usize,
+    ) -> Result<Option<Vec<LedgerEntry>>, Error> {
+        pass_on!(self, inner => inner.ledger(after, limit).await)
+    }
+}

@@ -1,0 +1,85 @@
+//! The queue, whichever it is.
+
+use std::time::Duration;
+
+use crate::clock::SystemClock;
+use crate::ports::Error;
+use crate::queue::kafka::{KafkaConsumer, KafkaQueue};
+use crate::queue::sqlite::{SqliteConsumer, SqliteQueue};
+use crate::queue::{Consumer, DeadLetter, Delivery, Mark, Message, Position, Queue};
+
+/// One of the queues. Every call is passed on as it is.
+#[derive(Debug)]
+pub enum AnyQueue {
+    /// In a SQLite file.
+    Sqlite(SqliteQueue<SystemClock>),
+    /// A Kafka topic.
+    Kafka(KafkaQueue),
+}
+
+/// A consumer of one of the queues.
+#[derive(Debug)]
+pub enum AnyConsumer {
+    /// Of a SQLite file.
+    Sqlite(SqliteConsumer<SystemClock>),
+    /// Of a Kafka topic.
+    Kafka(KafkaConsumer),
+}
+
+macro_rules! pass_on {
+    ($any:expr, $inner:ident => $call:expr) => {
+        match $any {
+            Self::Sqlite($inner) => $call,
+            Self::Kafka($inner) => $call,
+        }
+    };
+}
+
+impl Queue for AnyQueue {
+    type Consumer = AnyConsumer;
+
+    async fn publish(&self, messages: Vec<Message>) -> Result<Vec<Position>, Error> {
+        pass_on!(self, inner => inner.publish(messages).await)
+    }
+
+    async fn subscribe(&self) -> Result<AnyConsumer, Error> {
+        match self {
+            Self::Sqlite(inner) => inner.subscribe().await.map(AnyConsumer::Sqlite),
+            Self::Kafka(inner) => inner.subscribe().await.map(AnyConsumer::Kafka),
+        }
+    }
+
+    async fn dead_letter(&self, letters: Vec<DeadLetter>) -> Result<(), Error> {
+        pass_on!(self, inner => inner.dead_letter(letters).await)
+    }
+
+    async fn end(&self) -> Result<Mark, Error> {
+        pass_on!(self, inner => inner.end().await)
+    }
+
+    async fn consumed(&self, mark: &Mark) -> Result<bool, Error> {
+        pass_on!(self, inner => inner.consumed(mark).await)
+    }
+
+    async fn backlog(&self) -> Result<u64, Error> {
+        pass_on!(self, inner => inner.backlog().await)
+    }
+
+    fn topic(&self) -> &str {
+        pass_on!(self, inner => inner.topic())
+    }
+}
+
+impl Consumer for AnyConsumer {
+    async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Error> {
+        pass_on!(self, inner => inner.poll(max, wait).await)
+    }
+
+    async fn commit(&mut self, positions: Vec<Position>) -> Result<(), Error> {
+        pass_on!(self, inner => inner.commit(positions).await)
+    }
+
+    async fn close(self) {
+        pass_on!(self, inner => inner.close().await);
+    }
+}
