@@ -117,25 +117,42 @@ impl Database {
         }
     }
 
-    /// Transactions of this database that wait for a lock: transaction and connection.
-    pub async fn waiting(&self, client: &mut Conn) -> Vec<(String, u64)> {
+    /// A connection that has been waiting for a lock, and for how many seconds.
+    ///
+    /// Told from the list of processes: the server's list of transactions is a cache that stays as it is while tests
+    /// keep asking for it.
+    async fn waiting(&self, client: &mut Conn) -> Option<(u64, u64)> {
         let query = format!(
-            "SELECT CAST(t.trx_id AS CHAR), t.trx_mysql_thread_id FROM information_schema.innodb_trx AS t \
-             JOIN information_schema.processlist AS p ON p.id = t.trx_mysql_thread_id \
-             WHERE p.db = '{}' AND t.trx_state = 'LOCK WAIT'",
+            "SELECT id, time FROM information_schema.processlist \
+             WHERE db = '{}' AND id <> CONNECTION_ID() AND info LIKE '%FOR UPDATE'",
             self.dropped.name
         );
-        client.query(query).await.unwrap()
+        client.query_first(query).await.unwrap()
     }
 
-    /// Waits until a transaction waits for a lock that is not the one of `but`.
-    pub async fn until_waiting(&self, but: Option<&str>) -> (String, u64) {
+    /// Waits until a connection waits for a lock: it is seen doing so several times.
+    pub async fn until_waiting(&self) -> u64 {
         let mut client = self.client().await;
+        let mut seen = Vec::new();
         until(async || {
-            let waiting = self.waiting(&mut client).await;
-            waiting.into_iter().find(|(id, _)| Some(id.as_str()) != but)
+            let waiting = self.waiting(&mut client).await?.0;
+            seen.retain(|seen| *seen == waiting);
+            seen.push(waiting);
+            (seen.len() > 5).then_some(waiting)
         })
         .await
+    }
+
+    /// Waits until a connection that had waited for so many seconds waits anew.
+    pub async fn until_waiting_again_after(&self, seconds: u64) {
+        let mut client = self.client().await;
+        let mut longest = 0;
+        until(async || {
+            let (_, waited) = self.waiting(&mut client).await?;
+            longest = longest.max(waited);
+            (longest >= seconds && waited < seconds - 1).then_some(())
+        })
+        .await;
     }
 }
 
