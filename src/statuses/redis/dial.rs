@@ -29,6 +29,9 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long the network may leave what was sent without an acknowledgement before the connection counts as broken.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
+/// How long connecting to one node of a cluster may take: one that hangs must not keep the others from being used.
+const NODE_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// How many commands may wait to be written before their callers wait.
 const PENDING_MAX: usize = 1_024;
 
@@ -51,7 +54,7 @@ pub(super) struct Dial {
 }
 
 enum Target {
-    One(Client),
+    One(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 
@@ -101,13 +104,18 @@ impl Dial {
                 .redis_settings()
                 .clone()
                 .set_protocol(ProtocolVersion::RESP3);
-            Target::One(client(info.set_redis_settings(redis))?)
+            Target::One(Box::new(client(info.set_redis_settings(redis))?))
         };
         Ok(Self {
             target,
             nodes,
             probe: probe(url, keys),
         })
+    }
+
+    /// Whether it connects to a cluster.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.target, Target::Cluster(_))
     }
 
     /// Connects for commands. When the connection to a single server breaks, `epoch` is sent to `lost` at once;
@@ -201,7 +209,7 @@ fn cluster(
 ) -> RedisResult<ClusterClient> {
     let mut builder = ClusterClientBuilder::new(nodes)
         .use_protocol(ProtocolVersion::RESP3)
-        .connection_timeout(CONNECT_WAIT_MAX)
+        .connection_timeout(NODE_WAIT_MAX)
         .response_timeout(ANSWER_WAIT_MAX)
         .overall_response_timeout(Some(ANSWER_WAIT_MAX))
         .retries(CLUSTER_RETRIES)

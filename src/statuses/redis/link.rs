@@ -134,9 +134,14 @@ impl Link {
         }
     }
 
-    /// Has the connection made anew if that can help. The client of a cluster does so by itself, node by node.
+    /// Has the connection made anew if that can help. The client of a cluster reconnects to its nodes by itself, but
+    /// stays with one that hangs, although its replica may have taken over.
     fn report(&self, connection: &Connection, epoch: u64, error: &RedisError) {
-        if matches!(connection, Connection::One(_)) && fault::wants_reconnect(error) {
+        let helps = match connection {
+            Connection::One(_) => fault::wants_reconnect(error),
+            Connection::Cluster(_) => error.is_timeout(),
+        };
+        if helps {
             // The task ends with this.
             let _ = self.lost.send(epoch);
         }
@@ -192,21 +197,46 @@ impl Keeper {
                 // An earlier connection does not matter any more.
                 loss = losses.recv() => if loss != Some(epoch) { continue },
             }
-            self.state.send_replace(State::Lost);
-            epoch += 1;
             let useless = up_since.elapsed() < USEFUL_AFTER;
             // Whatever is held of `self` while it waits must not keep it from seeing that the link is gone.
             let closed = self.state.clone();
             tokio::select! {
                 biased;
                 () = closed.closed() => return,
-                () = self.reconnect(epoch, useless) => {}
+                connected = async {
+                    if self.dial.is_cluster() {
+                        self.replace(epoch + 1, useless).await
+                    } else {
+                        self.reconnect(epoch + 1, useless).await;
+                        true
+                    }
+                } => epoch += u64::from(connected),
             }
             up_since = Instant::now();
         }
     }
 
+    /// Makes another connection to a cluster; until it is there, the present one serves the nodes that are well.
+    /// Returns whether there is one.
+    async fn replace(&mut self, epoch: u64, useless: bool) -> bool {
+        if useless {
+            sleep(self.rng.jitter(PAUSE_MAX)).await;
+        }
+        match self.dial.connect(epoch, &self.lost).await {
+            Ok(connection) => {
+                self.state.send_replace(State::Up { connection, epoch });
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot connect to the cluster anew");
+                false
+            }
+        }
+    }
+
+    /// Makes the connection anew, however long it takes.
     async fn reconnect(&mut self, epoch: u64, useless: bool) {
+        self.state.send_replace(State::Lost);
         let mut pause = PAUSE_MIN;
         if useless {
             sleep(self.rng.jitter(pause)).await;
