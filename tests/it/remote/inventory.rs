@@ -24,20 +24,20 @@ fn batch(numbers: std::ops::Range<u64>) -> ReserveBatch {
     }
 }
 
-struct Faultless {
+struct Behind {
     model: ModelInventory,
     faults: Faults,
     service: Service,
 }
 
 /// A service whose inventory does what its faults say.
-async fn faulty() -> Faultless {
+async fn faulty() -> Behind {
     let clock = ManualClock::default();
     let model = ModelInventory::new(clock.clone());
     model.put(&[item("A", 10_000)]);
     let faults = Faults::default();
     let service = service::serve(Faulty::new(model.clone(), &faults), &clock).await;
-    Faultless {
+    Behind {
         model,
         faults,
         service,

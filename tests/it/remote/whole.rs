@@ -64,11 +64,10 @@ async fn an_order_goes_all_ten_steps_with_database_and_gateway_behind_http() {
     let (_, placement) = placed("c2").await;
     assert_eq!(placement, Placement::Failed(Reason::Declined));
     assert_eq!(payments.entry(paid).unwrap().captures, 1);
+    stop.send_replace(true);
+    working.await.unwrap().unwrap();
     let state = inventory.state();
     let level = &state.items[&sku("A")].level;
     assert_eq!((level.available, level.blocked, level.sold), (2, 0, 1));
     assert_eq!(state.orders[&paid].state, OrderState::Placed);
-    drop(state);
-    stop.send_replace(true);
-    working.await.unwrap().unwrap();
 }
