@@ -31,14 +31,11 @@ pub(super) async fn observe<P: Served>(
         tracing::error!(route = endpoint.route(), "a request panicked");
         Problem::internal().into_response()
     });
+    // A full disk still reads.
+    let reads = response.extensions().get::<OnlyRead>().is_some();
     match response.extensions().get::<StoreFailed>() {
         Some(StoreFailed(what)) => api.trouble().begin(what),
-        None if writes && response.status().is_success() => {
-            // A full disk still reads.
-            if response.extensions().get::<OnlyRead>().is_none() {
-                api.trouble().end();
-            }
-        }
+        None if writes && !reads && response.status().is_success() => api.trouble().end(),
         None => {}
     }
     endpoint.record(response.status(), began.elapsed());

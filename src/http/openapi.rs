@@ -26,10 +26,9 @@ use crate::inventory::wire::PREFIX;
     tags(
         (name = "orders", description = "Carts and the orders they become"),
         (name = "inventory", description = "The inventory service"),
-        (name = "batch", description = "The inventory port for other oms processes (`--inventory-url http://…`), on a \
-            trusted network: internal, and the same in one version only. A request has at most 16 MiB and is one \
-            transaction or one read; everything may be repeated. The members of stored things are those that the \
-            commands print with `--json`"),
+        (name = "batch", description = "The inventory port, for other oms processes on a trusted network: internal, \
+            and free to change with every version. Each is one transaction or one read, of at most 16 MiB, and may be \
+            repeated; unknown fields are ignored"),
         (name = "operation", description = "For whoever runs it"),
     ),
     paths(

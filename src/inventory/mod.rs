@@ -2,7 +2,8 @@
 //!
 //! The port is [`Inventory`]; administration is [`Administration`], [`Auditing`] and [`DeadLetterIndex`], implemented by the same
 //! adapters. What a batch does to the counters is decided in [`decide`], once, for every adapter: an adapter only
-//! locks, loads, and writes.
+//! locks, loads, and writes. [`wire`] is how a batch travels to the service of another process, and [`http`] the adapter
+//! that sends it there.
 
 mod admin;
 mod audit;

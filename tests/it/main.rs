@@ -5,6 +5,7 @@
 //! - `faults`: decorators that make any port fail, hang or lie.
 //! - `contracts`: one suite per port, run over every adapter.
 //! - `flow`: the flow over the models, rule by rule and fault by fault.
+//! - `remote`: the HTTP adapters against servers of the test suite.
 //! - `cli`, `http`: the program from outside.
 #![expect(
     clippy::unwrap_used,
@@ -18,3 +19,4 @@ mod flow;
 mod http;
 mod make;
 mod model;
+mod remote;

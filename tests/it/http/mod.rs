@@ -1,5 +1,6 @@
 //! The HTTP API over the in-memory models, in simulated time; and real sockets, and the command that serves.
 
+mod batch;
 mod carts;
 mod command;
 mod fixture;

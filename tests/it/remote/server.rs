@@ -59,7 +59,8 @@ impl Server {
                         }
                     }
                 });
-                let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection =
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 serving.spawn(connection);
             }
         });
