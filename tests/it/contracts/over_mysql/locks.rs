@@ -47,11 +47,11 @@ pub async fn a_deadlock_is_rolled_back_and_tried_again(on: &OnDatabase) {
         .seed([("A", 5), ("B", 5), ("X", 5), ("Y", 5), ("Z", 5)])
         .await;
     let mut rival = on.holding("B").await;
-    // The server sacrifices whoever has changed less.
-    rival
-        .query_drop("UPDATE items SET name = 'changed' WHERE sku IN ('X', 'Y', 'Z')")
-        .await
-        .unwrap();
+    // The server sacrifices whoever has changed less. Each by its key: a scan would lock all items.
+    for sku in ["X", "Y", "Z"] {
+        let change = format!("UPDATE items SET name = 'changed' WHERE sku = '{sku}'");
+        rival.query_drop(change).await.unwrap();
+    }
     let reserving = store
         .port
         .reserve(batch(vec![accepted(1, [("A", 1), ("B", 1)])]));
@@ -63,6 +63,14 @@ pub async fn a_deadlock_is_rolled_back_and_tried_again(on: &OnDatabase) {
     };
     let (reserved, ()) = tokio::join!(reserving, opposing);
     assert_eq!(state(&reserved.unwrap().outcomes), OrderState::Blocked);
+    let status: Option<(String, String, String)> = rival
+        .query_first("SHOW ENGINE INNODB STATUS")
+        .await
+        .unwrap();
+    let (_, _, status) = status.unwrap();
+    // The last deadlock is told with the locks it was about.
+    let about = format!("`{}`.`items`", on.database.url.database());
+    assert!(status.contains(&about), "there was no deadlock");
     assert_eq!(store.counters("A").await, (4, 1, 0));
     store.assert_conserved().await;
 }
