@@ -10,8 +10,7 @@ use oms::inventory::{Inventory, ReserveBatch, ReserveOutcome, Settle};
 
 use super::OnDatabase;
 use crate::contracts::store::{BLOCKED, HOLD, order_of, release, states};
-use crate::make::{accepted, id, item};
-use oms::inventory::Administration;
+use crate::make::{accepted, id};
 
 fn batch(carts: Vec<oms::domain::AcceptedCart>) -> ReserveBatch {
     ReserveBatch { carts, hold: HOLD }
@@ -244,32 +243,6 @@ pub async fn one_id_with_two_carts_at_once_is_one_order(on: &OnDatabase) {
     store.assert_conserved().await;
 }
 
-pub async fn five_thousand_carts_are_one_batch(on: &OnDatabase) {
-    let store = &on.store;
-    let names: Vec<String> = (0..2_000).map(|n| format!("S{n:04}")).collect();
-    let items = names.iter().map(|name| item(name, 6)).collect();
-    store.port.put_items(items).await.unwrap();
-    let carts = |from: u64| {
-        let cart = |n: u64| {
-            let at = |shift| names[usize::try_from((n * 7 + shift) % 2_000).unwrap()].as_str();
-            accepted(n, [(at(0), 1), (at(3), 1)])
-        };
-        (from..from + 5_000).map(cart).collect::<Vec<_>>()
-    };
-    let outcomes = store.reserve(carts(0)).await;
-    let blocked = states(&outcomes)
-        .iter()
-        .filter(|state| **state == BLOCKED)
-        .count();
-    assert_eq!(blocked, 5_000, "no item is on more than six lines");
-    assert_eq!(store.reserve(carts(0)).await, outcomes);
-    let actions = (0..5_000).map(|number| (number, release(Reason::Expired)));
-    let settled = store.settle(actions.collect()).await;
-    assert!(settled.iter().all(|outcome| outcome.applied));
-    store.assert_conserved().await;
-    assert_eq!(store.counters("S0000").await, (6, 0, 0));
-}
-
 /// One test per case, over one server.
 macro_rules! locks_suite {
     ($($adapter:tt)+) => {
@@ -283,7 +256,6 @@ macro_rules! locks_suite {
             a_caller_that_goes_away_leaves_no_lock,
             an_order_that_comes_in_while_its_batch_is_settled_is_settled,
             one_id_with_two_carts_at_once_is_one_order,
-            five_thousand_carts_are_one_batch,
         }
     };
 }
