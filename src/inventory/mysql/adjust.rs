@@ -45,7 +45,7 @@ impl Job for Adjust {
         let adjustments = &self.adjustments;
         let ids: BTreeSet<Uuid> = adjustments.iter().map(|adjustment| adjustment.id).collect();
         let skus = adjustments.iter().map(|adjustment| adjustment.sku.clone());
-        let items = read::items(connection, &skus.collect(), Lock::ForUpdate).await?;
+        let items = read::lock_items(connection, &skus.collect()).await?;
         let mut desk = Desk {
             levels: items
                 .into_iter()

@@ -1,5 +1,7 @@
 //! Administration: catalogue, corrections, order search.
 
+use std::fmt::Write as _;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row, Value};
 
@@ -8,7 +10,7 @@ use super::adjust::{Adjust, STOCK_MAX};
 use super::fault::Fault;
 use super::lane::Ask;
 use super::put::Put;
-use super::read::{self, Lock};
+use super::read;
 use super::rows::{self, Fields, ORDER_COLUMNS, REFUND_COLUMNS};
 use crate::domain::{Order, OrderId, Sku};
 use crate::inventory::{
@@ -179,13 +181,14 @@ async fn find(connection: &mut Conn, filter: &OrderFilter) -> Result<Vec<Order>,
             .after
             .map(|after| Value::from(after.as_bytes().as_slice())),
     );
-    query.push_str(&format!(" ORDER BY order_id LIMIT {}", filter.limit));
+    // Writing to a string cannot fail.
+    let _ = write!(query, " ORDER BY order_id LIMIT {}", filter.limit);
     let rows: Vec<Row> = connection.exec(query, Params::Positional(values)).await?;
     rows.into_iter().map(rows::order).collect()
 }
 
 async fn story(connection: &mut Conn, id: OrderId) -> Result<Option<Story>, Fault> {
-    let found = read::orders(connection, &std::iter::once(id).collect(), Lock::None).await?;
+    let found = read::orders(connection, &std::iter::once(id).collect()).await?;
     let Some(order) = found.into_iter().next() else {
         return Ok(None);
     };

@@ -1,6 +1,7 @@
 //! Connections: their settings, and a deadline on every attempt.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
@@ -69,6 +70,8 @@ impl Purpose {
 #[derive(Clone)]
 pub(super) struct Server {
     opts: Opts,
+    /// The file of the authorities to trust, if one is named.
+    ca: Option<PathBuf>,
     address: String,
     purpose: Purpose,
 }
@@ -114,8 +117,13 @@ impl Server {
             .stmt_cache_size(STATEMENTS_MAX)
             // Run again whenever a connection is reset.
             .setup(setup);
+        let ca = match &url.tls {
+            Tls::Verified { ca, .. } => ca.clone(),
+            Tls::Off | Tls::Required => None,
+        };
         Self {
             opts: opts.into(),
+            ca,
             address: url.address(),
             purpose,
         }
@@ -132,6 +140,11 @@ impl Server {
             cause,
             code,
         };
+        if let Some(ca) = &self.ca {
+            // The library would not say which file it was.
+            let readable = tokio::fs::read(ca).await;
+            readable.map_err(|error| failed(format!("{}: {error}", ca.display()), None))?;
+        }
         match timeout(CONNECT_MAX, Conn::new(self.opts.clone())).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(failed(fault::cause(&error), fault::code(&error))),

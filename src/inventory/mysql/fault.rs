@@ -26,8 +26,8 @@ pub(super) enum Fault {
         /// What is wrong with it.
         cause: String,
     },
-    /// The rows that were locked are not the ones that were to be.
-    #[error("orders came in while their items were being locked")]
+    /// Between reading and locking orders some came in, or were settled by somebody else.
+    #[error("orders changed while their items were being locked")]
     Moved,
     /// Rows that were locked are gone.
     #[error("{affected} rows were changed where {expected} were locked")]
@@ -70,7 +70,6 @@ impl Fault {
         match self {
             Self::NoConnection(_) | Self::Late(_) => Meaning::Unavailable,
             Self::Moved => Meaning::Again,
-            Self::BadRow { .. } | Self::Miscounted { .. } => Meaning::Permanent,
             Self::Client(Error::Server(error)) => {
                 if AGAIN.contains(&error.code) {
                     Meaning::Again
@@ -83,7 +82,9 @@ impl Fault {
                     Meaning::Unavailable
                 }
             }
-            Self::Client(Error::Driver(
+            Self::BadRow { .. }
+            | Self::Miscounted { .. }
+            | Self::Client(Error::Driver(
                 DriverError::PacketTooLarge
                 | DriverError::Params(_)
                 | DriverError::StmtParamsMismatch { .. }

@@ -45,7 +45,6 @@ use mysql_async::Conn;
 use self::connect::{Purpose, Server};
 use self::fault::Fault;
 use self::lane::{Ask, Job, Lane};
-use self::read::Lock;
 use self::reserve::Reserve;
 use self::settle::SettleAll;
 use super::{
@@ -125,7 +124,7 @@ impl Inventory for MysqlInventory {
             .read(
                 "read orders",
                 &Ask(wanted, |connection, wanted| {
-                    Box::pin(read::orders(connection, wanted, Lock::None))
+                    Box::pin(read::orders(connection, wanted))
                 }),
             )
             .await?;
@@ -173,7 +172,7 @@ impl Job for Stock {
     async fn run(&self, connection: &mut Conn) -> Result<StockAnswer, Fault> {
         let now = read::now(connection).await?;
         let wanted: BTreeSet<Sku> = self.skus.iter().cloned().collect();
-        let items = read::items(connection, &wanted, Lock::None).await?;
+        let items = read::items(connection, &wanted).await?;
         let mut levels: HashMap<Sku, StockLevel> = items
             .into_iter()
             .map(|item| (item.level.sku.clone(), item.level))

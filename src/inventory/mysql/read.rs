@@ -8,7 +8,7 @@ use mysql_async::{Conn, Row};
 use super::fault::Fault;
 use super::rows::{self, Fields, ITEM_COLUMNS, NOW, ORDER_COLUMNS, REFUND_COLUMNS};
 use super::sql;
-use crate::domain::{Order, OrderId, OrderLine, Sku, Timestamp};
+use crate::domain::{Order, OrderId, OrderState, Sku, Timestamp};
 use crate::inventory::decide::ItemRow;
 use crate::inventory::{Refund, StockLevel};
 
@@ -81,6 +81,21 @@ pub(super) async fn now(connection: &mut Conn) -> Result<Timestamp, Fault> {
 pub(super) async fn items(
     connection: &mut Conn,
     skus: &BTreeSet<Sku>,
+) -> Result<Vec<ItemRow>, Fault> {
+    items_with(connection, skus, Lock::None).await
+}
+
+/// The same, locked in this order.
+pub(super) async fn lock_items(
+    connection: &mut Conn,
+    skus: &BTreeSet<Sku>,
+) -> Result<Vec<ItemRow>, Fault> {
+    items_with(connection, skus, Lock::ForUpdate).await
+}
+
+async fn items_with(
+    connection: &mut Conn,
+    skus: &BTreeSet<Sku>,
     lock: Lock,
 ) -> Result<Vec<ItemRow>, Fault> {
     let keys: Vec<&str> = skus.iter().map(Sku::as_str).collect();
@@ -92,22 +107,22 @@ pub(super) async fn items(
 pub(super) async fn orders(
     connection: &mut Conn,
     ids: &BTreeSet<OrderId>,
-    lock: Lock,
 ) -> Result<Vec<Order>, Fault> {
     let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
     let place = (ORDER_COLUMNS, "orders", "order_id");
-    by_key(connection, place, &keys, lock, rows::order).await
+    by_key(connection, place, &keys, Lock::None, rows::order).await
 }
 
-/// The lines of the orders that exist and may still be BLOCK. Lines never change.
-pub(super) async fn lines(
+/// Locks the orders that exist, ordered by id, and tells where they stand.
+pub(super) async fn lock_orders(
     connection: &mut Conn,
     ids: &BTreeSet<OrderId>,
-) -> Result<Vec<Vec<OrderLine>>, Fault> {
+) -> Result<Vec<(OrderId, OrderState)>, Fault> {
     let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
-    let place = ("IF(state = 1, cart_lines, '[]')", "orders", "order_id");
-    by_key(connection, place, &keys, Lock::None, |row| {
-        Fields::of(row).lines()
+    let place = ("order_id, state", "orders", "order_id");
+    by_key(connection, place, &keys, Lock::ForUpdate, |row| {
+        let mut fields = Fields::of(row);
+        Ok((fields.order_id()?, fields.state()?))
     })
     .await
 }

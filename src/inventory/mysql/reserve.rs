@@ -6,7 +6,7 @@ use mysql_async::Conn;
 
 use super::fault::Fault;
 use super::lane::Job;
-use super::read::{self, Lock};
+use super::read;
 use super::write;
 use crate::domain::{Order, OrderId};
 use crate::inventory::decide::{self, Book, Context};
@@ -27,9 +27,9 @@ impl Job for Reserve {
 
     async fn run(&self, connection: &mut Conn) -> Result<Reservation, Fault> {
         let carts = &self.batch.carts;
-        let items = read::items(connection, &decide::skus(carts), Lock::ForUpdate).await?;
+        let items = read::lock_items(connection, &decide::skus(carts)).await?;
         let ids: BTreeSet<OrderId> = carts.iter().map(|cart| cart.order_id).collect();
-        let known = read::orders(connection, &ids, Lock::None).await?;
+        let known = read::orders(connection, &ids).await?;
         // After the locks, so that waiting for them shortens no hold.
         let now = read::now(connection).await?;
         let context = Context {

@@ -109,6 +109,10 @@ impl Fields {
         self.made(|text: String| text.parse())
     }
 
+    pub(super) fn state(&mut self) -> Result<OrderState, Fault> {
+        self.made(|code: u8| OrderState::from_code(code).ok_or("the state is unknown"))
+    }
+
     /// The next column, of a closed set of texts.
     pub(super) fn one_of<T>(&mut self, find: impl FnOnce(&str) -> Option<T>) -> Result<T, Fault> {
         self.made(|text: String| find(&text).ok_or(format!("`{text}` is unknown")))

@@ -7,16 +7,17 @@ use mysql_async::Conn;
 
 use super::fault::Fault;
 use super::lane::Job;
-use super::read::{self, Lock};
+use super::read;
 use super::write;
-use crate::domain::{Order, OrderId, OrderState, Sku};
+use crate::domain::{OrderId, OrderState, Sku};
 use crate::inventory::decide::{self, Book, Context};
 use crate::inventory::{Settle, Settlement};
 
-/// Locks the items in SKU order, then the orders in id order, and decides from the locked rows (rule 9).
+/// Locks the items in SKU order, then the orders in id order, and decides on what is locked (rule 9).
 ///
-/// Which items these are only the orders know: their lines are read first, without a lock, which is safe since lines
-/// never change. An order that comes in after that is seen when the orders are locked; then it is done again.
+/// Which items these are only the orders know: they are read first, without a lock, and when they are locked it is
+/// checked that none has come in and none has changed its state since; otherwise it is done again. Nothing but the
+/// state, with what goes along with it, ever changes in an order.
 pub(super) struct SettleAll {
     pub(super) batch: Vec<Settle>,
 }
@@ -26,11 +27,20 @@ impl Job for SettleAll {
 
     async fn run(&self, connection: &mut Conn) -> Result<Settlement, Fault> {
         let ids: BTreeSet<OrderId> = self.batch.iter().map(|settle| settle.order_id).collect();
-        let lines = read::lines(connection, &ids).await?;
-        let skus: BTreeSet<Sku> = lines.into_iter().flatten().map(|line| line.sku).collect();
-        let items = read::items(connection, &skus, Lock::ForUpdate).await?;
-        let known = read::orders(connection, &ids, Lock::ForUpdate).await?;
-        if known.iter().any(|order| !is_covered(order, &skus)) {
+        let known = read::orders(connection, &ids).await?;
+        let skus: BTreeSet<Sku> = known
+            .iter()
+            .filter(|order| order.state == OrderState::Blocked)
+            .flat_map(|order| &order.lines)
+            .map(|line| line.sku.clone())
+            .collect();
+        let items = read::lock_items(connection, &skus).await?;
+        let locked = read::lock_orders(connection, &ids).await?;
+        if !known
+            .iter()
+            .map(|order| (order.order_id, order.state))
+            .eq(locked)
+        {
             return Err(Fault::Moved);
         }
         // Only those that have failed already can have a refund.
@@ -52,9 +62,4 @@ impl Job for SettleAll {
             levels: changes.levels,
         })
     }
-}
-
-/// Whether all the stock that an order may move is locked.
-fn is_covered(order: &Order, skus: &BTreeSet<Sku>) -> bool {
-    order.state != OrderState::Blocked || order.lines.iter().all(|line| skus.contains(&line.sku))
 }

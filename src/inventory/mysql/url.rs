@@ -63,6 +63,8 @@ impl MysqlUrl {
     ///
     /// Parameters: `tls=off|required|verify-identity` (off if left out), and with `verify-identity` also `tls-ca=PATH`
     /// (trust these authorities only) and `tls-name=NAME` (the name in the certificate, if not that of the host).
+    /// There is no `verify-ca`: the library cannot check the authority without the name. The certificate must have
+    /// subject alternative names, which those that MySQL makes for itself lack.
     ///
     /// # Errors
     /// [`UrlError`], which shows no password.

@@ -6,6 +6,7 @@
 pub mod audits;
 pub mod commits;
 mod database;
+pub mod limits;
 pub mod locks;
 pub mod schema;
 
@@ -64,6 +65,9 @@ macro_rules! suites_over {
         }
         mod audit {
             crate::contracts::audit::audit_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod limits {
+            crate::contracts::over_mysql::limits::limits_suite!($adapter, #[tokio::test], super::own);
         }
         mod locks {
             crate::contracts::over_mysql::locks::locks_suite!($adapter, #[tokio::test], super::own);

@@ -47,7 +47,7 @@ impl Proxy {
     }
 
     async fn open(&self, on: &OnDatabase) -> MysqlInventory {
-        let url = on.database.through(self.port);
+        let url = on.database.at(&format!("127.0.0.1:{}", self.port), "");
         MysqlInventory::connect(&url).await.unwrap()
     }
 

@@ -89,15 +89,14 @@ impl Database {
         format!("{}:{}", opts.ip_or_hostname(), opts.tcp_port())
     }
 
-    /// The same database, through another address.
-    pub fn through(&self, port: u16) -> MysqlUrl {
+    /// The same database, at another address or with parameters.
+    pub fn at(&self, address: &str, parameters: &str) -> MysqlUrl {
         let opts = &self.dropped.opts;
         let user = opts.user().unwrap_or("root");
         let password = opts.pass().map_or(String::new(), |pass| format!(":{pass}"));
-        let text = format!("mysql://{user}{password}@127.0.0.1:{port}/x");
-        MysqlUrl::parse(&text)
-            .unwrap()
-            .with_database(self.url.database())
+        let text = format!("mysql://{user}{password}@{address}/x{parameters}");
+        let url = MysqlUrl::parse(&text).unwrap();
+        url.with_database(self.url.database())
     }
 
     /// Runs a statement as an administrator would.

@@ -128,6 +128,22 @@ pub async fn a_server_that_is_away_or_refuses_is_named_without_the_password(on: 
     }
 }
 
+/// Whichever it lacks: encryption at all, or a certificate that somebody vouches for.
+pub async fn a_server_that_cannot_prove_who_it_is_is_refused(on: &OnDatabase) {
+    let address = on.database.address();
+    let url = on.database.at(&address, "?tls=verify-identity");
+    let unproven = told(&refusal(&url).await);
+    assert!(
+        unproven.contains("certificate") || unproven.contains("SSL"),
+        "{unproven}"
+    );
+    let url = on
+        .database
+        .at(&address, "?tls=verify-identity&tls-ca=/nowhere.pem");
+    let unreadable = told(&refusal(&url).await);
+    assert!(unreadable.contains("/nowhere.pem"), "{unreadable}");
+}
+
 /// One test per case, over one server.
 macro_rules! schema_suite {
     ($($adapter:tt)+) => {
@@ -139,6 +155,7 @@ macro_rules! schema_suite {
             a_newer_database_is_refused,
             a_database_of_another_program_is_refused_and_left_alone,
             a_server_that_is_away_or_refuses_is_named_without_the_password,
+            a_server_that_cannot_prove_who_it_is_is_refused,
         }
     };
 }
