@@ -28,7 +28,7 @@ const POLL_BYTES_MAX: usize = 64 << 20;
 const REBALANCE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The pause before a commit is tried again.
-const REBALANCE_PAUSE: Duration = Duration::from_millis(50);
+const REBALANCE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the thread is told to do.
 #[derive(Debug)]
@@ -195,10 +195,11 @@ impl MemberThread {
         loop {
             match self.consumer.commit(&offsets, CommitMode::Sync) {
                 Ok(()) => break,
-                Err(KafkaError::ConsumerCommit(Code::RebalanceInProgress))
-                    if Instant::now() < deadline =>
-                {
-                    // It has still what it had: the next round of the group is soon over.
+                // The group shares its partitions out anew. Unless this member has lost what it had, it has it until
+                // its next poll, and the next generation of the group takes the commit.
+                Err(KafkaError::ConsumerCommit(
+                    Code::RebalanceInProgress | Code::IllegalGeneration,
+                )) if Instant::now() < deadline && !self.consumer.assignment_lost() => {
                     std::thread::sleep(REBALANCE_PAUSE);
                 }
                 Err(error) => return Err(failure::while_committing(&error)),

@@ -8,8 +8,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// For how long an error is the likely cause of what fails next.
-const RECENT: Duration = Duration::from_secs(10);
+/// For how long an error is the likely cause of what fails next; librdkafka does not repeat it at every attempt.
+const RECENT: Duration = Duration::from_secs(60);
 
 /// Passes the log of a client on, and keeps its last error: what a time-out came from.
 #[derive(Debug)]
