@@ -116,9 +116,9 @@ impl Member {
         &self.assignment
     }
 
-    /// The last error, such as a refused connection, once.
-    pub(super) fn take_error(&self) -> Option<String> {
-        self.report.take_error()
+    /// The last error, such as a refused connection, unless it is old.
+    pub(super) fn recent_error(&self) -> Option<String> {
+        self.report.recent_error()
     }
 }
 

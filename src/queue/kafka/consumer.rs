@@ -32,6 +32,8 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The longest wait that is kept to the letter; longer ones end here.
 const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
+type Polled = oneshot::Receiver<Result<Vec<Delivery>, Error>>;
+
 /// A member of the consumer group.
 ///
 /// A partition that is taken from it is delivered elsewhere from the committed offset on; a commit for it is an error.
@@ -41,7 +43,7 @@ pub struct KafkaConsumer {
     /// To its thread, which leaves the group when this is dropped. At most a poll and a commit wait in it.
     commands: Sender<Command>,
     /// The answer to a poll, kept when the poll is cancelled, and when it is due.
-    polling: Option<(oneshot::Receiver<Result<Vec<Delivery>, Error>>, Instant)>,
+    polling: Option<(Polled, Instant)>,
     /// The answer to a commit that was cancelled or took too long.
     committing: Option<oneshot::Receiver<Result<(), Error>>>,
     /// More than a poll asked for, as the answer to a cancelled one can be.

@@ -28,7 +28,7 @@ const POLL_BYTES_MAX: usize = 64 << 20;
 const REBALANCE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The pause before a commit is tried again.
-const REBALANCE_PAUSE: Duration = Duration::from_millis(50);
+const REBALANCE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the thread is told to do.
 #[derive(Debug)]
@@ -53,8 +53,6 @@ pub(super) struct MemberThread {
     commands: Receiver<Command>,
     /// Came while a poll was waiting.
     next: Option<Command>,
-    /// An error that came behind messages.
-    trouble: Option<Error>,
     /// An error from which this member does not recover.
     fatal: Option<Error>,
 }
@@ -70,7 +68,6 @@ impl MemberThread {
             topic,
             commands,
             next: None,
-            trouble: None,
             fatal: None,
         }
     }
@@ -91,28 +88,30 @@ impl MemberThread {
     }
 
     fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Error> {
-        if let Some(error) = self.fatal.clone().or_else(|| self.trouble.take()) {
-            return Err(error);
+        if let Some(error) = &self.fatal {
+            return Err(error.clone());
         }
         let mut batch = Batch::default();
-        let gathered = self.gather(&mut batch, max, Instant::now() + wait);
-        if let Err(error) = gathered {
-            if batch.deliveries.is_empty() {
-                return Err(error);
-            }
-            self.trouble = Some(error);
+        let trouble = self.gather(&mut batch, max, Instant::now() + wait);
+        match trouble {
+            Some(error) if batch.deliveries.is_empty() => return Err(error),
+            // It is over, or will be told again.
+            Some(error) => tracing::debug!(%error, "messages came all the same"),
+            None => {}
         }
         let mut assignment = self.consumer.context().assignment().lock();
         assignment.give(&batch.deliveries);
         Ok(batch.deliveries)
     }
 
-    /// Waits for the first message until the deadline, or until there is another command; then takes what is there.
-    fn gather(&mut self, batch: &mut Batch, max: usize, deadline: Instant) -> Result<(), Error> {
+    /// Waits for the first message or error until the deadline, or until there is another command; then takes what is
+    /// there. Returns the last error: while brokers are away one follows another, and old ones must not be told later.
+    fn gather(&mut self, batch: &mut Batch, max: usize, deadline: Instant) -> Option<Error> {
+        let mut trouble = None;
         while batch.deliveries.len() < max && batch.bytes < POLL_BYTES_MAX {
-            let began_empty = batch.deliveries.is_empty();
+            let waits = batch.deliveries.is_empty() && trouble.is_none();
             let left = deadline.saturating_duration_since(Instant::now());
-            let pause = if began_empty {
+            let pause = if waits {
                 left.min(SLICE)
             } else {
                 Duration::ZERO
@@ -123,12 +122,12 @@ impl MemberThread {
             batch.drop_partitions(&revoked);
             match polled {
                 Ok(Some(delivery)) => batch.add(delivery),
-                Ok(None) if !began_empty || left.is_zero() || self.has_command() => break,
+                Ok(None) if !waits || left.is_zero() || self.has_command() => break,
                 Ok(None) => {}
-                Err(error) => self.judge(&error)?,
+                Err(error) => trouble = self.judge(&error).or(trouble),
             }
         }
-        Ok(())
+        trouble
     }
 
     /// Whether to stop waiting.
@@ -143,24 +142,24 @@ impl MemberThread {
         }
     }
 
-    /// Whether an error is one to tell.
-    fn judge(&mut self, error: &KafkaError) -> Result<(), Error> {
+    /// The error to tell, if it is one to tell.
+    fn judge(&mut self, error: &KafkaError) -> Option<Error> {
         match (error, error.rdkafka_error_code()) {
             // One of the brokers is away: librdkafka connects again by itself.
-            (KafkaError::PartitionEOF(_), _) | (_, Some(Code::BrokerTransportFailure)) => Ok(()),
+            (KafkaError::PartitionEOF(_), _) | (_, Some(Code::BrokerTransportFailure)) => None,
             (_, Some(Code::PollExceeded)) => {
                 tracing::warn!("this member polled too late: its partitions went to others");
-                Ok(())
+                None
             }
             _ => {
                 let mut told = failure::while_reading("read the queue", error);
-                if let Some(reason) = self.consumer.context().take_error() {
+                if let Some(reason) = self.consumer.context().recent_error() {
                     told = Error::new(told.kind(), "read the queue").because(Cause(reason));
                 }
                 if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
                     self.fatal = Some(told.clone());
                 }
-                Err(told)
+                Some(told)
             }
         }
     }
@@ -196,10 +195,11 @@ impl MemberThread {
         loop {
             match self.consumer.commit(&offsets, CommitMode::Sync) {
                 Ok(()) => break,
-                Err(KafkaError::ConsumerCommit(Code::RebalanceInProgress))
-                    if Instant::now() < deadline =>
-                {
-                    // It has still what it had: the next round of the group is soon over.
+                // The group shares its partitions out anew. Unless this member has lost what it had, it has it until
+                // its next poll, and the next generation of the group takes the commit.
+                Err(KafkaError::ConsumerCommit(
+                    Code::RebalanceInProgress | Code::IllegalGeneration,
+                )) if Instant::now() < deadline && !self.consumer.assignment_lost() => {
                     std::thread::sleep(REBALANCE_PAUSE);
                 }
                 Err(error) => return Err(failure::while_committing(&error)),

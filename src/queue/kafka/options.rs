@@ -67,6 +67,9 @@ const SECRETS: [&str; 9] = [
     "jaas",
 ];
 
+/// What librdkafka says of a parameter that it was built without, such as those of OIDC; it repeats no value.
+const NOT_BUILT: &str = "not supported in this build";
+
 /// What stands where a secret stood.
 const HIDDEN: &str = "***";
 
@@ -90,8 +93,12 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), UrlError> {
         Err(error) => Err(UrlError::Invalid {
             name: name.to_owned(),
             detail: match error {
-                // It repeats the value.
-                KafkaError::ClientConfig(_, detail, ..) if !is_secret(name) => detail,
+                // Most details repeat the value.
+                KafkaError::ClientConfig(_, detail, ..)
+                    if !is_secret(name) || detail.contains(NOT_BUILT) =>
+                {
+                    detail
+                }
                 _ => "it cannot have this value".to_owned(),
             },
         }),

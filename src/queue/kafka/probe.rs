@@ -91,7 +91,7 @@ impl Probe {
     /// What went wrong, with the brokers asked and the cause, as far as the connection knows it.
     fn failed(&self, action: &str, error: &KafkaError) -> Error {
         self.serve();
-        let known = self.consumer.context().take_error();
+        let known = self.consumer.context().recent_error();
         let brokers = &self.brokers;
         let action = format!("{action} (asked {brokers})");
         match known {

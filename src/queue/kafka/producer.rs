@@ -13,13 +13,13 @@ use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message as _, OwnedHeaders};
 use rdkafka::producer::{
-    BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer,
+    BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
 };
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::super::{Message, Position};
-use super::failure;
+use super::failure::{self, Cause};
 use super::report::Report;
 use super::url::KafkaUrl;
 use super::{settings, thread};
@@ -27,6 +27,9 @@ use crate::ports::Error;
 
 /// What librdkafka may take longer than its own time-out to report it.
 const REPORT_GRACE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether the producer has failed for good, while reports are waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The wait for room in librdkafka's queue.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
@@ -76,15 +79,40 @@ impl Producer {
         let (batch, done) = Batch::new(records.len());
         self.hand_over(&handle, topic, &records, &batch).await;
         let action = || format!("append {} messages to {topic}", records.len());
-        let reported = thread::answer(done, self.message_timeout + REPORT_GRACE).await;
-        if let Err(cause) = reported {
-            return Err(Error::outcome_unknown(action()).because(cause));
-        }
+        self.reported(&handle, done)
+            .await
+            .map_err(|cause| Error::outcome_unknown(action()).because(cause))?;
         let result = batch.result(action);
-        if result.is_err() && handle.has_failed() {
-            self.replace(&handle).await?;
+        if result.is_err()
+            && handle.has_failed()
+            && let Err(error) = self.replace(&handle).await
+        {
+            // What became of the messages is what the caller needs to know; the next one tries again.
+            tracing::warn!(%error, "the Kafka producer is not replaced yet");
         }
         result
+    }
+
+    /// Waits until all messages of a batch are reported.
+    async fn reported(
+        &self,
+        handle: &Handle,
+        mut done: oneshot::Receiver<()>,
+    ) -> Result<(), Cause> {
+        let deadline = Instant::now() + self.message_timeout + REPORT_GRACE;
+        loop {
+            let until = deadline.min(Instant::now() + LOOK_EVERY);
+            match timeout_at(until, &mut done).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(_)) => return Err(Cause("nobody reports any more".to_owned())),
+                Err(_) if Instant::now() >= deadline => {
+                    return Err(Cause("librdkafka does not answer".to_owned()));
+                }
+                // It would keep them until their time runs out.
+                Err(_) if handle.has_failed() => handle.give_up(),
+                Err(_) => {}
+            }
+        }
     }
 
     /// Before any is sent, so that one that is too large does no harm to the others.
@@ -113,7 +141,9 @@ impl Producer {
                 tokio::task::yield_now().await;
             }
             let refused = loop {
-                match handle.send(topic, record, Ticket::new(batch, index)) {
+                let batch = Arc::clone(batch);
+                let ticket = Ticket { batch, index };
+                match handle.send(topic, record, ticket) {
                     Err(Code::QueueFull) if Instant::now() < deadline => {
                         tokio::time::sleep(FULL_PAUSE).await;
                     }
@@ -176,12 +206,19 @@ impl Handle {
         producer.is_some_and(|producer| producer.client().fatal_error().is_some())
     }
 
+    /// Has everything reported that is under way.
+    fn give_up(&self) {
+        if let Some(producer) = &self.0 {
+            producer.purge(PurgeConfig::default().queue().inflight());
+        }
+    }
+
     /// Hands a record over, without waiting.
-    fn send(&self, topic: &str, record: &Record, ticket: Box<Ticket>) -> Result<(), Code> {
+    fn send(&self, topic: &str, record: &Record, ticket: Ticket) -> Result<(), Code> {
         let Some(producer) = &self.0 else {
             return Err(Code::Fatal);
         };
-        let mut to_send = BaseRecord::with_opaque_to(topic, ticket)
+        let mut to_send = BaseRecord::with_opaque_to(topic, Box::new(ticket))
             .key(&record.message.key)
             .payload(&record.message.payload);
         to_send.headers.clone_from(&record.headers);
@@ -268,15 +305,6 @@ impl Batch {
 struct Ticket {
     batch: Arc<Batch>,
     index: usize,
-}
-
-impl Ticket {
-    fn new(batch: &Arc<Batch>, index: usize) -> Box<Self> {
-        Box::new(Self {
-            batch: Arc::clone(batch),
-            index,
-        })
-    }
 }
 
 /// Takes librdkafka's reports.

@@ -1,17 +1,22 @@
 //! What librdkafka says goes to the log of oms, never to stderr.
 
+use std::time::{Duration, Instant};
+
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// For how long an error is the likely cause of what fails next; librdkafka does not repeat it at every attempt.
+const RECENT: Duration = Duration::from_secs(60);
 
 /// Passes the log of a client on, and keeps its last error: what a time-out came from.
 #[derive(Debug)]
 pub(super) struct Report {
     /// Which client.
     role: &'static str,
-    last_error: Mutex<Option<String>>,
+    last_error: Mutex<Option<(Instant, String)>>,
 }
 
 impl Report {
@@ -22,9 +27,11 @@ impl Report {
         }
     }
 
-    /// The last error, such as a refused connection, once.
-    pub(super) fn take_error(&self) -> Option<String> {
-        self.last_error.lock().take()
+    /// The last error, such as a refused connection, unless it is old.
+    pub(super) fn recent_error(&self) -> Option<String> {
+        let last = self.last_error.lock();
+        let recent = last.as_ref().filter(|(at, _)| at.elapsed() < RECENT);
+        recent.map(|(_, reason)| reason.clone())
     }
 }
 
@@ -55,7 +62,10 @@ impl ClientContext for Report {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(client = self.role, %error, reason, "librdkafka has a problem");
-        *self.last_error.lock() = Some(reason.to_owned());
+        // That all brokers are away says less than why the last one is.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.last_error.lock() = Some((Instant::now(), reason.to_owned()));
+        }
     }
 }
 

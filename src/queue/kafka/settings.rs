@@ -14,12 +14,14 @@ const MESSAGE_TIMEOUT_MS: u64 = 15_000;
 const MESSAGE_BYTES_MAX: usize = 1_000_000;
 
 /// For all clients.
-const COMMON: [(&str, &str); 7] = [
+const COMMON: [(&str, &str); 8] = [
     ("client.id", "oms"),
     // The defaults are made for patient programs: 60 s, 30 s and 10 s.
     ("socket.timeout.ms", "10000"),
     ("socket.connection.setup.timeout.ms", "5000"),
     ("reconnect.backoff.max.ms", "1000"),
+    // Partitions that are added are noticed after this; 5 minutes is longer than a buyer waits.
+    ("topic.metadata.refresh.interval.ms", "30000"),
     ("socket.keepalive.enable", "true"),
     ("socket.nagle.disable", "true"),
     // Brokers close idle connections; that is no news.
@@ -38,12 +40,14 @@ const PRODUCER: [(&str, &str); 5] = [
 ];
 
 /// For members of the group.
-const CONSUMER: [(&str, &str); 11] = [
+const CONSUMER: [(&str, &str); 12] = [
     // librdkafka would store an offset before it hands the message over.
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("auto.offset.reset", "earliest"),
     ("allow.auto.create.topics", "false"),
+    // Nobody writes in transactions, and nobody waits for one that a stranger left open.
+    ("isolation.level", "read_uncommitted"),
     // A rebalance leaves partitions that stay where they are alone.
     ("partition.assignment.strategy", "cooperative-sticky"),
     // A member that is gone is replaced after the least time that brokers allow by default.

@@ -55,7 +55,7 @@ pub(super) fn migrate(url: &KafkaUrl, runtime: &Handle) -> Result<(), Error> {
     let made = runtime.block_on(admin.create_topics(&topics, &options()));
     for made in made.map_err(|error| while_making(&error))? {
         match made {
-            Ok(name) => tracing::info!(name, partitions, replication, "made a Kafka topic"),
+            Ok(name) => tracing::info!(name, replication, "made a Kafka topic"),
             Err((_, Code::TopicAlreadyExists)) => {}
             Err((name, code)) => return Err(not_made(&name, code, replication, brokers)),
         }

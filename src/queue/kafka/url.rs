@@ -370,7 +370,6 @@ mod tests {
             "sasl.username=u&sasl.password=hunter2",
             "ssl.key.password=hunter2",
             "ssl.keystore.password=hunter2",
-            "sasl.oauthbearer.client.secret=hunter2",
             "sasl.oauthbearer.config=hunter2",
             "ssl.key.pem=hunter2",
             "sasl%2Epassword=hunter2",
@@ -386,6 +385,8 @@ mod tests {
             "kafka://u:hun/ter2@a/carts",
             "kafka://u:ter2/hun?x@a/carts",
             "kafka://a/carts?sasl.passwort=hunter2",
+            // Not built in.
+            "kafka://a/carts?sasl.oauthbearer.client.secret=hunter2",
             "kafka://a/carts?sasl.password=hunter2&sasl.password=hunter2",
             "kafka://a/carts?ssl.endpoint.identification.algorithm=hunter&sasl.password=hunter2",
         ] {

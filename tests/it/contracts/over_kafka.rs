@@ -2,6 +2,8 @@
 //!
 //! Every case has a topic and a group of its own, which are deleted at the end.
 
+mod own;
+
 use std::time::{Duration, Instant};
 
 use oms::queue::kafka::{KafkaQueue, KafkaUrl};
