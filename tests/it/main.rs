@@ -6,6 +6,8 @@
 //! - `contracts`: one suite per port, run over every adapter.
 //! - `flow`: the flow over the models, rule by rule and fault by fault.
 //! - `cli`, `http`: the program from outside.
+//! - `place`, `process`: where the program is started, and the processes it is; killed at the end of their test.
+//! - `processes`: many of them at once on the embedded stores: crashes, stops, bad input, and storms that say no.
 #![expect(
     clippy::unwrap_used,
     reason = "a test whose preparation fails cannot go on"
@@ -18,3 +20,6 @@ mod flow;
 mod http;
 mod make;
 mod model;
+mod place;
+mod process;
+mod processes;
