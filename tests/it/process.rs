@@ -78,6 +78,23 @@ impl Process {
         kill(pid, signal).unwrap();
     }
 
+    /// Stops it (SIGSTOP), and waits until every thread stands still.
+    #[track_caller]
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        let tasks = format!("/proc/{}/task", self.child.id());
+        until("every thread to stand still", || {
+            let stands = |task: std::fs::DirEntry| {
+                // One that has ended meanwhile does nothing, either.
+                std::fs::read_to_string(task.path().join("stat")).map_or(true, |stat| {
+                    stat.rsplit(')').next().unwrap().starts_with(" T")
+                })
+            };
+            let mut tasks = std::fs::read_dir(&tasks).unwrap();
+            tasks.all(|task| stands(task.unwrap())).then_some(())
+        });
+    }
+
     /// Kills it as `kill -9` does, and waits until it is gone.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

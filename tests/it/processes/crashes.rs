@@ -62,6 +62,8 @@ fn embedded_storm(place: &Place, users: &str) -> Process {
 #[test]
 fn after_a_killed_storm_a_drained_queue_and_the_end_of_the_holds_end_every_order() {
     let place = Place::seeded(200, 8);
+    // Whoever decides what is left in the queue gives it as short a hold.
+    place.write("oms.toml", "hold = \"2s\"\n");
     let store = Store::of(&place);
     let storm = embedded_storm(&place, "1500");
     store.has_decided(300);
