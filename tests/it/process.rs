@@ -142,6 +142,11 @@ impl Process {
         self.stderr.text()
     }
 
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn ended(self) -> Done {

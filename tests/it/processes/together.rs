@@ -37,6 +37,23 @@ fn two_workers_and_two_servers_decide_each_order_once() {
 }
 
 #[test]
+fn an_audit_of_a_shop_that_is_open_finds_nothing_wrong() {
+    let place = Place::seeded(100, 8);
+    // Payments are slow, so that there is always an order between two stores.
+    let gateway = "simulated:?success=0.8&unknown=0.1&latency=1ms..50ms";
+    let serve = Serve::start(&place, &["--payment-url", gateway]);
+    let mut storm = storm(&place, &serve, 600, "3s");
+    let mut audits = 0;
+    while storm.runs() {
+        audited(&place);
+        audits += 1;
+    }
+    assert!(audits > 1);
+    went_well(&storm.ended());
+    audited(&place);
+}
+
+#[test]
 fn servers_with_a_worker_each_share_the_queue_and_an_order_can_be_placed_at_any() {
     let place = Place::seeded(1, 40);
     let servers = [(); 2].map(|()| Serve::start(&place, &[]));
