@@ -193,7 +193,7 @@ impl Stream {
         let bytes = Arc::<Mutex<Vec<u8>>>::default();
         let shared = Arc::clone(&bytes);
         let reader = std::thread::spawn(move || {
-            let mut buffer = [0; 64 * 1_024];
+            let mut buffer = vec![0; 64 * 1_024];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
                 shared.lock().unwrap().extend_from_slice(&buffer[..count]);
             }

@@ -285,6 +285,27 @@ fn a_target_where_nobody_listens_is_one_error_after_ten_seconds() {
 }
 
 #[test]
+fn a_url_that_is_none_does_not_show_its_password() {
+    let place = Place::seeded(1, 5);
+    for args in [
+        &["audit", "--inventory-url", "mysql//root:hunter2@db/oms"][..],
+        &["audit", "--queue-url", "kafka:/root:hunter2@db/oms"],
+        &["audit", "--payment-url", "root:hunter2@gateway"],
+        &["simulate", "--target", "http//root:hunter2@shop"],
+        &["simulate", "--target", "root:hunter2@shop"],
+    ] {
+        let done = place.run(args);
+        assert_ne!(done.code, Some(0), "{done:?}");
+        assert!(!done.stderr.contains("hunter2"), "{done:?}");
+        assert!(done.error().contains(args[1]), "{done:?}");
+    }
+    // This one is a URL, and is refused for another reason.
+    let error = place.fails(1, &["simulate", "--target", "http://root:hunter2@shop"]);
+    assert!(!error.contains("hunter2"), "{error}");
+    audited(&place);
+}
+
+#[test]
 fn a_target_on_another_store_is_refused_before_anybody_buys() {
     let place = Place::seeded(1, 5);
     let serve = Serve::start(&place, &[]);
