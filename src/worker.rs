@@ -104,6 +104,8 @@ where
 {
     let mut totals = Totals::default();
     let mut delay = TRY_AGAIN.0;
+    // Decided, but the log has not taken note: nobody else will tell it, and until then the queue does not look empty.
+    let mut uncommitted = Vec::new();
     while !stopped(&stop) {
         let polled = tokio::select! {
             biased;
@@ -112,26 +114,25 @@ where
         };
         match polled {
             Ok(deliveries) if deliveries.is_empty() => {
+                if !uncommitted.is_empty() {
+                    uncommitted = commit(consumer, uncommitted).await;
+                }
                 if options.drain && matches!(flow.ports().queue().backlog().await, Ok(0)) {
                     break;
                 }
             }
             Ok(deliveries) => {
                 delay = TRY_AGAIN.0;
-                let positions = last_positions(&deliveries);
+                let positions = last_positions(uncommitted, &deliveries);
                 let Some(processed) = process(flow, deliveries, &mut stop).await else {
                     break;
                 };
                 totals.add_batch(&processed);
                 // The database has them: neither of these two has to wait for the other (rules 8 and 16).
-                let ((), committed) = tokio::join!(
+                ((), uncommitted) = tokio::join!(
                     flow.write_statuses(processed.statuses),
-                    consumer.commit(positions)
+                    commit(consumer, positions)
                 );
-                if let Err(error) = committed {
-                    // At least once: what is not committed comes again, and is harmless.
-                    tracing::warn!(%error, "offsets are not committed");
-                }
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot read the queue");
@@ -140,6 +141,24 @@ where
         }
     }
     totals
+}
+
+/// Commits offsets; those that are to be committed again, later.
+///
+/// Committing is repeated with the next batch, or when there is none. A worker that ends before leaves them to be
+/// delivered again, which is harmless.
+async fn commit<C: Consumer>(consumer: &mut C, positions: Vec<Position>) -> Vec<Position> {
+    match consumer.commit(positions.clone()).await {
+        Ok(()) => Vec::new(),
+        Err(error) => {
+            tracing::warn!(%error, "offsets are not committed");
+            if error.is_transient() {
+                positions
+            } else {
+                Vec::new()
+            }
+        }
+    }
 }
 
 /// Decides a batch, again and again until it succeeds; `None` if stopped before.
@@ -214,10 +233,11 @@ async fn until_stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
-/// The last message of each partition.
-fn last_positions(deliveries: &[Delivery]) -> Vec<Position> {
+/// The last message of each partition, of those not committed before and of these.
+fn last_positions(uncommitted: Vec<Position>, deliveries: &[Delivery]) -> Vec<Position> {
     let mut last = std::collections::BTreeMap::new();
-    for Delivery { position, .. } in deliveries {
+    let delivered = deliveries.iter().map(|delivery| delivery.position);
+    for position in uncommitted.into_iter().chain(delivered) {
         let offset = last.entry(position.partition).or_insert(position.offset);
         *offset = (*offset).max(position.offset);
     }

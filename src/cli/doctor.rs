@@ -87,7 +87,12 @@ fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
         "use the newer program that wrote it, or another --data-dir"
     } else if says(&["another program", "not a database"]) {
         "choose another --data-dir or URL"
-    } else if says(&["readonly", "read-only", "permission"]) {
+    } else if says(&[
+        "readonly",
+        "read-only",
+        "permission",
+        "cannot be written to",
+    ]) {
         "make file and folder writable for this user"
     } else if says(&["full", "no space"]) {
         "free disk space, or raise max_page_count in the URL"

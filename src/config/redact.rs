@@ -2,6 +2,9 @@
 
 use url::form_urlencoded;
 
+/// Schemes whose URLs name files: an `@` in them is part of a path.
+const OF_FILES: [&str; 2] = ["sqlite:", "simulated:"];
+
 /// What stands where a password stood.
 const HIDDEN: &str = "***";
 
@@ -32,7 +35,7 @@ pub fn redact(url: &str) -> String {
 
 fn hide_user(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
+        return hide_user_of_nonsense(url);
     };
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let end = match rest[..authority].rfind('@') {
@@ -46,6 +49,20 @@ fn hide_user(url: &str) -> String {
     match rest[..end].find(':') {
         Some(colon) => format!("{scheme}://{}:{HIDDEN}{}", &rest[..colon], &rest[end..]),
         None => url.to_owned(),
+    }
+}
+
+/// A URL whose `://` was misspelt has its password all the same.
+fn hide_user_of_nonsense(text: &str) -> String {
+    if OF_FILES.iter().any(|scheme| text.starts_with(scheme)) {
+        return text.to_owned();
+    }
+    match text.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:{HIDDEN}@{host}"),
+            None => text.to_owned(),
+        },
+        None => text.to_owned(),
     }
 }
 
@@ -81,6 +98,9 @@ mod tests {
             "kafka://a/carts?ssl.key.password=hunter2",
             "http://pay/?token=hunter2",
             "nonsense://x:hunter2@",
+            "mysql//root:hunter2@db/oms",
+            "mysql:/root:hunter2@db/oms",
+            "root:hunter2@db",
         ] {
             let shown = redact(url);
             assert!(!shown.contains("hunter2"), "{shown}");
@@ -93,6 +113,7 @@ mod tests {
         for url in [
             "sqlite:/var/lib/oms/oms.db?max_page_count=100",
             "simulated:?success=0.95&latency=20ms..200ms",
+            "sqlite:/home/me@work:1/oms.db",
             "redis://cache:6379/0",
             "kafka://a:9092,b:9092/carts?linger.ms=0",
         ] {

@@ -12,6 +12,7 @@ use crate::domain::{Order, OrderId, OrderState, Reason};
 use crate::inventory::Inventory;
 use crate::payments::{Payments, Verdict};
 use crate::ports::{Error, Ports};
+use crate::queue::Queue;
 
 /// How often it is looked again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -24,6 +25,8 @@ const PAGE: usize = 2_000;
 pub struct Aftermath {
     /// Accepted, and not final when the time was over: the service forgot them.
     pub stuck: Vec<OrderId>,
+    /// Accepted, and still in the queue when the time was over: no worker came by, and nothing is lost.
+    pub queued: Vec<OrderId>,
     /// Accepted, and not final, since the gateway owes its verdict.
     pub awaiting_gateway: Vec<OrderId>,
     /// Refunds that were due and not executed when the time was over.
@@ -34,7 +37,7 @@ pub struct Aftermath {
 /// until `stop` becomes true; then counts what became of the orders that were open.
 ///
 /// # Errors
-/// When the inventory does not answer.
+/// When the inventory or the queue does not answer.
 pub async fn wait<P: Ports>(
     ports: &P,
     told: &[Told],
@@ -43,7 +46,10 @@ pub async fn wait<P: Ports>(
     stop: &watch::Receiver<bool>,
 ) -> Result<Aftermath, Error> {
     let open: Vec<&Told> = told.iter().filter(|told| told.answer.is_open()).collect();
+    let end = ports.queue().end().await?;
     loop {
+        // Read before the database is: what was consumed by then is found there.
+        let consumed = ports.queue().consumed(&end).await?;
         let orders = read(ports, open.iter().map(|told| told.order_id)).await?;
         let undecided = open.iter().filter(|told| {
             // Nobody was told that an order in doubt exists: it need not.
@@ -56,7 +62,7 @@ pub async fn wait<P: Ports>(
         let due = ports.inventory().refunds_due(PAGE).await?.len() as u64;
         let over = Instant::now() >= deadline || *stop.borrow();
         if (undecided == 0 && due == 0) || over {
-            let mut aftermath = account(ports, &open, &orders, counts).await;
+            let mut aftermath = account(ports, &open, &orders, consumed, counts).await;
             aftermath.unrefunded = due;
             return Ok(aftermath);
         }
@@ -86,15 +92,16 @@ async fn account<P: Ports>(
     ports: &P,
     open: &[&Told],
     orders: &HashMap<OrderId, Order>,
+    consumed: bool,
     counts: &mut Counts,
 ) -> Aftermath {
     let mut aftermath = Aftermath::default();
     for told in open {
         let accepted = told.answer.was_accepted();
         let Some(order) = orders.get(&told.order_id) else {
-            // One that was accepted and has no row is lost, which the audit of the clients finds.
-            if told.answer == Answer::Accepted {
-                aftermath.stuck.push(told.order_id);
+            // One that is neither in the database nor in the queue is lost, which the audit of the clients finds.
+            if told.answer == Answer::Accepted && !consumed {
+                aftermath.queued.push(told.order_id);
             }
             continue;
         };

@@ -7,6 +7,8 @@
 //! - `flow`: the flow over the models, rule by rule and fault by fault.
 //! - `remote`: the HTTP adapters against servers of the test suite.
 //! - `cli`, `http`: the program from outside.
+//! - `place`, `process`: where the program is started, and the processes it is; killed at the end of their test.
+//! - `processes`: many of them at once on the embedded stores: crashes, stops, bad input, and storms that say no.
 #![expect(
     clippy::unwrap_used,
     reason = "a test whose preparation fails cannot go on"
@@ -19,4 +21,7 @@ mod flow;
 mod http;
 mod make;
 mod model;
+mod place;
+mod process;
+mod processes;
 mod remote;

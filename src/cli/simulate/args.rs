@@ -1,12 +1,15 @@
 //! The arguments of `oms simulate`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use url::Url;
 
 use crate::cli::Context;
-use crate::config::{PaymentUrl, Sourced, parse_count};
+use crate::config::{PaymentUrl, Sourced, parse_count, redact};
 use crate::domain::parse_duration;
 use crate::simulate::{Span, USERS_MAX};
 
@@ -61,7 +64,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub ramp: Duration,
     /// Storm this service over HTTP, instead of the flow in this process
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Target)]
     pub target: Option<Url>,
     /// Leave the queue to workers in other processes
     #[arg(long)]
@@ -108,6 +111,35 @@ impl Args {
             context.config.payments = Sourced::by_default(url);
         }
         context
+    }
+}
+
+/// Reads the URL of a service. Unlike clap's own errors, this one does not show a password that stands in it.
+#[derive(Debug, Clone)]
+struct Target;
+
+impl TypedValueParser for Target {
+    type Value = Url;
+
+    fn parse_ref(
+        &self,
+        _command: &clap::Command,
+        _arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Url, clap::Error> {
+        let text = value.to_string_lossy();
+        let why = match Url::parse(&text) {
+            Ok(url) if url.has_host() => return Ok(url),
+            Ok(_) => "it names no host".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let shown = redact(&text);
+        Err(clap::Error::raw(
+            ErrorKind::ValueValidation,
+            format!(
+                "invalid value '{shown}' for '--target <URL>': {why}; write one such as http://127.0.0.1:8080"
+            ),
+        ))
     }
 }
 

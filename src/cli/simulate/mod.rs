@@ -30,9 +30,16 @@ use stage::Stage;
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = Stop::on_signal().context("cannot listen for signals")?;
     let context = args.configure(context);
+    report::check_file(&args)?;
     context.migrate_servers().await?;
     let flow = context.flow().await?;
-    let stage = Stage::set(&args, &context, &flow).await?;
+    let mut early = stop.clone();
+    let stage = tokio::select! {
+        biased;
+        // Nobody has bought anything: there is nothing to tell.
+        interrupt = early.wait() => return Ok(interrupt.exit_code()),
+        stage = set(&args, &context, &flow) => stage?,
+    };
     let workers = Workers::start(&args, &context, &flow);
     let run = match &stage.client {
         Some(client) => {
@@ -58,6 +65,14 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     } else {
         exit::invariant_broken()
     })
+}
+
+/// Sets the stage, in a task of its own: items are made up by the million, and a signal is not to wait for that.
+async fn set(args: &Args, context: &Context, flow: &Flow<OmsPorts>) -> anyhow::Result<Stage> {
+    let (args, context, flow) = (args.clone(), context.clone(), flow.clone());
+    tokio::spawn(async move { Stage::set(&args, &context, &flow).await })
+        .await
+        .context("cannot prepare the storm")?
 }
 
 async fn storm<D: Driver>(

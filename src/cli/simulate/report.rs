@@ -1,5 +1,7 @@
 //! After the storm: waits for what is under way, audits, and tells of it.
 
+use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,14 +11,14 @@ use super::{Args, over_at};
 use crate::audit;
 use crate::cli::Context;
 use crate::cli::signals::Stop;
-use crate::domain::Reason;
+use crate::domain::{OrderId, Reason};
 use crate::flow::Flow;
 use crate::inventory::{Administration, Check, Finding};
 use crate::report::{
     self, Example, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
 };
 use crate::simulate::{
-    Aftermath, Answer, Run, Told, invoice_outcomes, peak_rss_bytes, wait_for_aftermath,
+    Aftermath, Answer, GRACE, Run, Told, invoice_outcomes, peak_rss_bytes, wait_for_aftermath,
 };
 use crate::wiring::OmsPorts;
 
@@ -43,49 +45,116 @@ pub(super) async fn tell(
         &stop.requested(),
     )
     .await?;
-    let committed = audit::committed(ports, Duration::ZERO).await?;
+    // Whoever is sent away too early has reason to complain of nothing but lies.
+    run.interrupted |= stop.interrupt().is_some();
+    let grace = if run.interrupted {
+        GRACE
+    } else {
+        Duration::ZERO
+    };
+    let committed = audit::committed(ports, grace).await?;
     // A release counts as seen by everyone once its commit can have returned.
     let clients = audit::clients(ports, &stage.plan, &told, run.longest_answer).await?;
     let mut findings = committed.findings;
-    findings.extend(clients);
-    findings.extend(stuck(&aftermath, &findings));
+    findings.extend(but_queued(clients, &aftermath));
+    let mut notes = committed.notes;
+    if run.interrupted {
+        notes.extend(left_open(&aftermath));
+    } else {
+        findings.extend(stuck(&aftermath, &findings));
+    }
     let report = RunReport {
         examples: examples(ports, &told).await?,
         trace: trace(args, ports, stage, &told, &run).await?,
-        notes: committed.notes,
+        notes,
         ..assemble(args, context, stage, &run, &aftermath, findings)
     };
-    if let Some(path) = &args.report_file {
-        let json = serde_json::to_vec_pretty(&report)?;
-        std::fs::write(path, json)
-            .with_context(|| format!("cannot write the report to {}", path.display()))?;
-    }
+    let written = write_file(args, &report);
     if context.out.is_json() {
         context.out.json(&report)?;
     } else {
         report::summary(&report, &context.out)?;
     }
-    Ok(report)
+    // Whatever became of the file, the report has been told.
+    written.map(|()| report)
+}
+
+/// Makes sure, before anybody buys, that the report file can be written. One that is there stays as it is.
+///
+/// # Errors
+/// When it cannot.
+pub(super) fn check_file(args: &Args) -> anyhow::Result<()> {
+    let Some(path) = &args.report_file else {
+        return Ok(());
+    };
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map(drop)
+        .with_context(|| cannot_write(path))
+}
+
+fn write_file(args: &Args, report: &RunReport) -> anyhow::Result<()> {
+    let Some(path) = &args.report_file else {
+        return Ok(());
+    };
+    let json = serde_json::to_vec_pretty(report)?;
+    std::fs::write(path, json).with_context(|| cannot_write(path))
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write the report to {}", path.display())
+}
+
+/// What clients found, but for orders that the database does not know since they are in the queue.
+fn but_queued(mut found: Vec<Finding>, aftermath: &Aftermath) -> Vec<Finding> {
+    let queued: HashSet<String> = aftermath.queued.iter().map(ToString::to_string).collect();
+    found.retain(|finding| finding.check != Check::Lost || !queued.contains(&finding.subject));
+    found
 }
 
 /// Accepted orders that never became final, unless the audit of committed state has found them already.
 fn stuck(aftermath: &Aftermath, found: &[Finding]) -> Vec<Finding> {
-    let known: std::collections::HashSet<&str> = found
+    let known: HashSet<&str> = found
         .iter()
         .map(|finding| finding.subject.as_str())
         .collect();
-    aftermath
-        .stuck
-        .iter()
-        .map(ToString::to_string)
-        .filter(|id| !known.contains(id.as_str()))
-        .map(|subject| Finding {
-            check: Check::Stuck,
-            subject,
-            detail: "accepted, and not final when the run was over".to_owned(),
-            count: 1,
-        })
-        .collect()
+    let of = |ids: &[OrderId], detail: &str| {
+        ids.iter()
+            .map(ToString::to_string)
+            .filter(|id| !known.contains(id.as_str()))
+            .map(|subject| Finding {
+                check: Check::Stuck,
+                subject,
+                detail: detail.to_owned(),
+                count: 1,
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut found = of(
+        &aftermath.stuck,
+        "accepted, and not final when the run was over",
+    );
+    found.extend(of(
+        &aftermath.queued,
+        "accepted, and no worker had decided it when the run was over",
+    ));
+    found
+}
+
+/// What an interrupted run leaves to others, if anything.
+fn left_open(aftermath: &Aftermath) -> Option<String> {
+    let open = aftermath.stuck.len() + aftermath.queued.len();
+    (open > 0).then(|| {
+        format!(
+            "interrupted: {} not final yet; `oms worker` decides them, and settles them when their holds end",
+            match open {
+                1 => "1 accepted order was".to_owned(),
+                _ => format!("{open} accepted orders were"),
+            }
+        )
+    })
 }
 
 fn assemble(
