@@ -129,11 +129,14 @@ async fn statuses(url: &StatusUrl) -> Option<Examined> {
         return None;
     };
     let state = redis::check(servers).await.map(|check| {
-        let notes: String = check.notes.iter().map(|note| format!("; {note}")).collect();
-        let words = format!(
-            "{}, {}, {} with data; maxmemory-policy {}; {} bytes{notes}",
-            check.version, check.mode, check.nodes, check.maxmemory_policy, check.used_memory
-        );
+        let mut words = vec![
+            format!("{}, {}", check.version, check.mode),
+            format!("{} nodes with data", check.nodes),
+            format!("maxmemory-policy {}", check.maxmemory_policy),
+            format!("{} bytes", check.used_memory),
+        ];
+        words.extend(check.notes);
+        let words = words.join("; ");
         (words, check.warnings)
     });
     Some(Examined {

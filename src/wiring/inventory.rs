@@ -18,6 +18,7 @@ use crate::ports::Error;
 
 /// One of the inventories. Every call is passed on as it is.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum AnyInventory {
     /// In a SQLite file.
     Sqlite(SqliteInventory<SystemClock>),

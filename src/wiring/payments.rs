@@ -9,6 +9,7 @@ use crate::ports::Error;
 
 /// One of the gateways. Every call is passed on as it is.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum AnyPayments {
     /// The simulated one.
     Simulated(Simulated<SystemClock>),

@@ -10,6 +10,7 @@ use crate::queue::{Consumer, DeadLetter, Delivery, Mark, Message, Position, Queu
 
 /// One of the queues. Every call is passed on as it is.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum AnyQueue {
     /// In a SQLite file.
     Sqlite(SqliteQueue<SystemClock>),

@@ -14,7 +14,8 @@ fn with_letters(payloads: &[&[u8]]) -> Place {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let ports = oms::wiring::open(&Config::load(&flags).unwrap()).unwrap();
+        let config = Config::load(&flags).unwrap();
+        let ports = oms::wiring::open(&config).await.unwrap();
         let messages = payloads.iter().map(|payload| Message {
             key: b"SKU-00001".to_vec(),
             payload: payload.to_vec(),

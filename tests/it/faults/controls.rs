@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! What goes wrong, when, and what was called.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
@@ -123,6 +123,7 @@ struct Plan {
     next: HashMap<Op, VecDeque<Fault>>,
     always: HashMap<Op, Fault>,
     poisoned: HashSet<OrderId>,
+    calls: HashMap<Op, usize>,
 }
 
 impl Default for Faults {
@@ -171,13 +172,19 @@ impl Faults {
         *self.0.dead.borrow()
     }
 
+    /// How often a method was called.
+    pub fn calls(&self, op: Op) -> usize {
+        self.0.plan.lock().calls.get(&op).copied().unwrap_or(0)
+    }
+
     pub(super) fn is_poisoned(&self, id: OrderId) -> bool {
         self.0.plan.lock().poisoned.contains(&id)
     }
 
-    /// What goes wrong with a call.
+    /// Counts a call and says what goes wrong with it.
     pub(super) fn take(&self, op: Op) -> Fault {
         let mut plan = self.0.plan.lock();
+        *plan.calls.entry(op).or_default() += 1;
         let next = plan.next.get_mut(&op).and_then(VecDeque::pop_front);
         next.or_else(|| plan.always.get(&op).cloned())
             .unwrap_or(Fault::None)

@@ -150,6 +150,11 @@ impl ModelPayments {
         }
     }
 
+    /// The calls that reached it so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.0.state.lock().calls.clone()
+    }
+
     /// How often it got this call.
     pub fn count(&self, call: Call) -> usize {
         let state = self.0.state.lock();
