@@ -43,7 +43,8 @@
 //! - Stock moves only with an order that is still BLOCK, in the transaction that changes the order.
 //! - Nothing blocked is released before the gateway has fenced the order's key.
 //! - `domain` and [`inventory::decide`] do no I/O. `flow` names no backend and reads neither the system's clock nor its
-//!   randomness. Adapters know their port and the domain only. Nothing but `wiring` names an adapter.
+//!   randomness. Adapters know their port and the domain only. Nothing but `wiring` opens one;
+//!   `config` reads their URLs.
 //! - No lock of the database is held across an await, and every wait, retry and queue has a named bound.
 
 pub mod audit;
