@@ -121,10 +121,15 @@ fn is_about_data(state: &str) -> bool {
     state.starts_with("22") || state.starts_with("23")
 }
 
+/// Access denied.
+const DENIED: u16 = 1045;
+
 /// The server's error number, if it comes from the server.
 pub(super) fn code(error: &Error) -> Option<u16> {
     match error {
         Error::Server(error) => Some(error.code),
+        // MySQL asks unknown users for the password in a random way, so as not to tell who is unknown.
+        Error::Driver(DriverError::UnknownAuthPlugin { .. }) => Some(DENIED),
         _ => None,
     }
 }
@@ -135,6 +140,9 @@ pub(super) fn cause(error: &Error) -> String {
         Error::Server(error) => format!("{} (error {})", error.message, error.code),
         Error::Io(IoError::Io(error)) => error.to_string(),
         Error::Io(IoError::Tls(error)) => error.to_string(),
+        Error::Driver(DriverError::UnknownAuthPlugin { name }) => format!(
+            "access denied: the server asks this user for `{name}`, which is not spoken here; is the user's name right?"
+        ),
         Error::Driver(error) => error.to_string(),
         other => other.to_string(),
     }

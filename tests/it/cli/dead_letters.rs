@@ -1,6 +1,6 @@
 //! `oms dead-letters`.
 
-use oms::config::{Config, Flags};
+use oms::config::{Config, Flags, System};
 use oms::queue::{Message, Queue};
 
 use super::Place;
@@ -14,7 +14,12 @@ fn with_letters(payloads: &[&[u8]]) -> Place {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let config = Config::load(&flags).unwrap();
+        // Nothing of what surrounds the tests.
+        let system = System {
+            variable: &|_| None,
+            folder: place.folder.path(),
+        };
+        let config = Config::load_from(&flags, &system).unwrap();
         let ports = oms::wiring::open(&config).await.unwrap();
         let messages = payloads.iter().map(|payload| Message {
             key: b"SKU-00001".to_vec(),
