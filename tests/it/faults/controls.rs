@@ -123,6 +123,7 @@ struct Plan {
     next: HashMap<Op, VecDeque<Fault>>,
     always: HashMap<Op, Fault>,
     poisoned: HashSet<OrderId>,
+    calls: HashMap<Op, usize>,
 }
 
 impl Default for Faults {
@@ -167,6 +168,11 @@ impl Faults {
         self.0.dead.send_replace(true);
     }
 
+    /// How often the process has called a method.
+    pub fn calls(&self, op: Op) -> usize {
+        self.0.plan.lock().calls.get(&op).copied().unwrap_or(0)
+    }
+
     pub fn is_dead(&self) -> bool {
         *self.0.dead.borrow()
     }
@@ -178,6 +184,7 @@ impl Faults {
     /// What goes wrong with a call.
     pub(super) fn take(&self, op: Op) -> Fault {
         let mut plan = self.0.plan.lock();
+        *plan.calls.entry(op).or_default() += 1;
         let next = plan.next.get_mut(&op).and_then(VecDeque::pop_front);
         next.or_else(|| plan.always.get(&op).cloned())
             .unwrap_or(Fault::None)
