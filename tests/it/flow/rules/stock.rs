@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use oms::domain::{Reason, Status};
-use oms::flow::{Added, Failure};
+use oms::flow::{Added, Failure, Placement};
 use oms::inventory::StockLevel;
 use oms::ports::{Clock, Error};
 use oms::statuses::CachedStock;
+use tokio::time::timeout;
 
 use crate::faults::{Fault, Op};
 use crate::flow::world::{BLOCKED, World, until};
@@ -149,6 +150,21 @@ async fn rule_07_an_entry_does_not_grow_younger_on_its_way_from_cache_to_cache()
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_07_what_was_held_a_moment_ago_does_not_refuse_although_it_is_known_until_when() {
+    let world = World::selling([("A", 1)]);
+    let (front, back) = (world.process(), world.process());
+    back.accept(1, [("A", 1)]).await;
+    back.work_once().await;
+    for number in 2..=3 {
+        let added = front.add(number, [("A", 1)]).await;
+        assert_eq!(refused(&added), Some(Reason::Held));
+    }
+    back.flow.cancel(id(1)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(101)).await;
+    front.accept(4, [("A", 1)]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_07_what_was_read_or_committed_long_ago_does_not_refuse_because_it_was_learnt_late() {
     for slow in [Op::Stock, Op::Reserve, Op::Settle] {
         let world = World::selling([("A", 1)]);
@@ -194,19 +210,22 @@ async fn rule_07_what_waited_for_a_cache_that_hung_is_not_written_into_it_as_new
     let world = World::selling([("A", 1), ("B", 1)]);
     let shop = world.process();
     shop.accept(1, [("B", 1)]).await;
+    shop.accept(2, [("A", 1)]).await;
+    shop.work_once().await;
     let gate = Gate::default();
     shop.faults
         .next(Op::CacheStock, [Fault::HoldBefore(gate.clone())]);
     // What is committed first hangs on its way into the cache; what is committed then waits behind it.
-    shop.work_once().await;
-    gate.reached().await;
-    shop.accept(2, [("A", 1)]).await;
-    shop.work_once().await;
-    world.correct("A", 2);
+    for number in 1..=2 {
+        assert_eq!(shop.place(number).await.unwrap(), Placement::Placed);
+        let hangs = timeout(Duration::from_millis(100), gate.reached()).await;
+        hangs.expect("what was committed is not passed on");
+    }
+    world.correct("A", 1);
     tokio::time::sleep(Duration::from_millis(700)).await;
     gate.open();
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let added = world.process().add(3, [("A", 2)]).await;
+    let added = world.process().add(3, [("A", 1)]).await;
     assert_eq!(refused(&added), None, "it has been free for 700 ms");
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use oms::domain::{Reason, Status};
 use oms::flow::{CancelOutcome, Failure, Found, Placement};
-use tokio::time::Instant;
+use oms::queue::{Consumer, Queue};
+use tokio::time::{Instant, timeout};
 
 use crate::faults::{Fault, Op};
 use crate::flow::world::{BLOCKED, PLACED, Process, World, failed, until};
@@ -59,10 +60,14 @@ async fn rule_03_what_others_queue_later_does_not_keep_an_unknown_order_waiting(
     let (placing, flow) = (placing(&shop, 9_999), shop.flow.clone());
     let finding = tokio::spawn(async move { flow.find(id(9_998)).await });
     // The worker keeps up, and the queue is never empty.
+    let mut consumer = world.queue.subscribe().await.unwrap();
     for number in 2..=200 {
         tokio::time::sleep(Duration::from_millis(33)).await;
-        shop.work_once().await;
         shop.accept(number, [("A", 1)]).await;
+        let next = consumer.poll(1, Duration::ZERO).await.unwrap();
+        let position = next[0].position;
+        let _ = shop.flow.process(next).await.unwrap();
+        consumer.commit(vec![position]).await.unwrap();
     }
     assert!(placing.is_finished(), "it waits for the queue to be empty");
     let told = placing.await.unwrap();
@@ -264,22 +269,18 @@ async fn rule_16_a_status_store_that_hangs_holds_up_nobody_for_long() {
     shop.faults
         .always(Op::STATUSES, &Fault::HoldBefore(never.clone()));
     for number in 1..=3 {
-        let began = Instant::now();
-        shop.accept(number, [("A", 1)]).await;
-        let took = began.elapsed();
-        assert!(took <= Duration::from_secs(4), "accepting took {took:?}");
+        let accepting = shop.accept(number, [("A", 1)]);
+        let accepted = timeout(Duration::from_secs(4), accepting).await;
+        accepted.expect("accepting hangs");
     }
-    let began = Instant::now();
-    for told in futures::future::join_all((1..=3).map(|number| shop.place(number))).await {
+    let placing = futures::future::join_all((1..=3).map(|number| shop.place(number)));
+    let placed = timeout(Duration::from_secs(10), placing).await;
+    for told in placed.expect("placing hangs") {
         assert_eq!(told.unwrap(), Placement::Placed);
     }
-    let took = began.elapsed();
-    assert!(took <= Duration::from_secs(10), "placing took {took:?}");
-    let began = Instant::now();
-    let story = shop.flow.story(id(1)).await.unwrap().unwrap();
+    let story = timeout(Duration::from_secs(4), shop.flow.story(id(1))).await;
+    let story = story.expect("telling hangs").unwrap().unwrap();
     assert_eq!(story.view.status, Status::Placed);
-    let took = began.elapsed();
-    assert!(took <= Duration::from_secs(4), "telling took {took:?}");
     shop.faults.clear();
     world.check_invariants().await;
 }
