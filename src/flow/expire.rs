@@ -1,6 +1,7 @@
 //! What is overdue: holds that have run out, refunds that are owed.
 
 use futures::StreamExt as _;
+use tokio::time::timeout;
 
 use super::{Flow, Placement};
 use crate::domain::{OrderId, Reason};
@@ -60,16 +61,23 @@ impl<P: Ports> Flow<P> {
         Ok(swept)
     }
 
+    /// Executes one refund. A gateway that hangs must not hold up those that come after, nor the next round.
+    async fn refund_one(&self, refund: &Refund) -> Result<(), Error> {
+        let executed = self
+            .ports()
+            .payments()
+            .refund(refund.order_id, refund.amount);
+        match timeout(self.settings().payment_timeout, executed).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(Error::outcome_unknown("refund an order").because(elapsed)),
+        }
+    }
+
     /// Executes refunds; those that fail stay due.
     async fn refund(&self, due: Vec<Refund>) -> Vec<OrderId> {
         futures::stream::iter(due)
             .map(|refund| async move {
-                match self
-                    .ports()
-                    .payments()
-                    .refund(refund.order_id, refund.amount)
-                    .await
-                {
+                match self.refund_one(&refund).await {
                     Ok(()) => {
                         self.metrics().refunds.inc();
                         Some(refund.order_id)

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::place_order::port;
+use super::service::bounded;
 use super::{Failure, Flow, Found, OrderStory, OrderView};
 use crate::domain::{Order, OrderId, OrderState, Status};
 use crate::inventory::Administration;
@@ -100,18 +101,14 @@ impl<P: Ports<Inventory: Administration>> Flow<P> {
             .await
             .map_err(|source| port(id, source))?;
         // These two tell more, and the story stands without them.
-        let attempts = self
-            .ports()
-            .payments()
-            .attempts(id)
-            .await
-            .unwrap_or_default();
-        let written = self
-            .ports()
-            .statuses()
-            .history(id)
-            .await
-            .unwrap_or_default();
+        let attempts = timeout(
+            self.settings().payment_timeout,
+            self.ports().payments().attempts(id),
+        );
+        let written = bounded(self.ports().statuses().history(id));
+        let (attempts, written) = tokio::join!(attempts, written);
+        let attempts = attempts.ok().and_then(Result::ok).unwrap_or_default();
+        let written = written.unwrap_or_default();
         let history = history(written, story.as_ref().map(|story| &story.order));
         Ok(Some(OrderStory {
             view,

@@ -8,7 +8,7 @@ use super::{Failure, Flow, Placement};
 use crate::domain::{Money, Order, OrderState, Reason, Status};
 use crate::payments::{Charge, Payments, Verdict};
 use crate::ports::{Error, Ports};
-use crate::statuses::{StatusEntry, Statuses, Transitioned};
+use crate::statuses::{StatusEntry, Transitioned};
 
 /// The first and the longest delay between two questions about an unknown payment.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -88,7 +88,7 @@ impl<P: Ports> Flow<P> {
             }
             let slice = take_over.min(deadline).min(now + Duration::from_secs(1));
             let final_rank = Status::Placed.rank() - 1;
-            let woken = self.ports().statuses().wait(id, final_rank, slice).await;
+            let woken = self.wait_for_status(id, final_rank, slice).await;
             match self
                 .order_of(id)
                 .await

@@ -7,10 +7,9 @@ use tokio::time::Instant;
 use super::{Failure, Flow, Placement};
 use crate::domain::{CartHash, Order, OrderId, OrderState, Reason, Status};
 use crate::inventory::SettleAction;
-use crate::payments::{Cancelled, Payments};
+use crate::payments::Cancelled;
 use crate::ports::{Error, Ports};
 use crate::queue::{Mark, Queue};
-use crate::statuses::Statuses;
 
 /// How often a waiter reads the database, whatever the status store says (rule 8).
 const REREAD_EVERY: Duration = Duration::from_secs(1);
@@ -96,12 +95,7 @@ impl<P: Ports> Flow<P> {
 
     /// Waits for a decision until `until`, by the status store, and then reads the database.
     async fn look(&self, id: OrderId, until: Instant) -> Result<Seen, Error> {
-        let entry = match self
-            .ports()
-            .statuses()
-            .wait(id, Status::Init.rank(), until)
-            .await
-        {
+        let entry = match self.wait_for_status(id, Status::Init.rank(), until).await {
             Ok(entry) => entry,
             Err(error) => {
                 // Without the status store the database alone is asked, as often as otherwise.
@@ -145,12 +139,8 @@ impl<P: Ports> Flow<P> {
             cart_hash,
         };
         if maybe_paid
-            && let Cancelled::Captured { amount } = self
-                .ports()
-                .payments()
-                .cancel(id)
-                .await
-                .map_err(|source| port(id, source))?
+            && let Cancelled::Captured { amount } =
+                self.fence(id).await.map_err(|source| port(id, source))?
         {
             action = SettleAction::Confirm { captured: amount };
         }

@@ -151,7 +151,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
                 _ => {}
             }
         }
-        self.learn_stock(reservation.levels);
+        self.learn_stock(reservation.levels, began);
         Ok(reservation.outcomes)
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::stock_cache::StockCache;
+use super::stock_reads::Share;
 use super::{Metrics, Settings, stock_reads};
 use crate::domain::{CartHash, Line, Order, OrderId, Reason, Status, StatusSet, Timestamp};
 use crate::group::Group;
@@ -21,6 +22,9 @@ use crate::statuses::{StatusEntry, Statuses, Transition, Transitioned};
 
 /// How long a write to the status store may hold up the flow (rule 16).
 const STATUS_WRITE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How much later than asked for a wait at the status store may end, before it counts as not answered.
+const STATUS_WAIT_GRACE: Duration = Duration::from_millis(100);
 
 /// How long after its hold a status that is not final may be forgotten (rule 8).
 const STATUS_GRACE: Duration = Duration::from_secs(300);
@@ -51,7 +55,7 @@ pub(super) struct Inner<P: Ports> {
     rng: Mutex<Rng>,
     statuses: Group<OrderId, Option<StatusEntry>>,
     transitions: Group<Transition, Transitioned>,
-    shared_cache: mpsc::UnboundedSender<Vec<StockLevel>>,
+    shared_cache: Share,
     backlog: Backlog,
 }
 
@@ -87,9 +91,10 @@ impl<P: Ports> Flow<P> {
                     metrics
                         .settle_seconds
                         .observe(began.elapsed().as_secs_f64());
-                    stock.learn(&settled.levels, false, Instant::now());
+                    // Committed while this was under way, and perhaps long before it ended.
+                    stock.learn(&settled.levels, false, began);
                     // The task that shares it ends with the flow.
-                    let _ = shared_cache.send(settled.levels);
+                    let _ = shared_cache.send((began, settled.levels));
                     Ok(settled.outcomes)
                 }
             })
@@ -174,6 +179,21 @@ impl<P: Ports> Flow<P> {
         bounded(self.0.statuses.submit(id)).await
     }
 
+    /// Waits until the status has a rank above `above`, or until then. A status store that hangs ends the wait, too:
+    /// whoever waits has the database to read (rules 8 and 16).
+    pub(super) async fn wait_for_status(
+        &self,
+        id: OrderId,
+        above: u8,
+        until: Instant,
+    ) -> Result<Option<StatusEntry>, Error> {
+        let wait = self.0.ports.statuses().wait(id, above, until);
+        match tokio::time::timeout_at(until + STATUS_WAIT_GRACE, wait).await {
+            Ok(entry) => entry,
+            Err(elapsed) => Err(Error::unavailable("wait for a status").because(elapsed)),
+        }
+    }
+
     /// The order as the database has it, read together with those that others ask for.
     pub(super) async fn order_of(&self, id: OrderId) -> Result<Option<Order>, Error> {
         self.0.orders.submit(id).await
@@ -222,11 +242,12 @@ impl<P: Ports> Flow<P> {
         }
     }
 
-    /// Passes committed stock on to whoever answers carts: this process now, the others through the shared cache.
-    pub(super) fn learn_stock(&self, levels: Vec<StockLevel>) {
-        self.0.stock.learn(&levels, false, Instant::now());
+    /// Passes stock that was committed since `began` on to whoever answers carts: this process now, the others through
+    /// the shared cache.
+    pub(super) fn learn_stock(&self, levels: Vec<StockLevel>, began: Instant) {
+        self.0.stock.learn(&levels, false, began);
         // The task that shares it ends with the flow.
-        let _ = self.0.shared_cache.send(levels);
+        let _ = self.0.shared_cache.send((began, levels));
     }
 
     /// How many messages wait for the worker, as of the last 100 ms.

@@ -52,14 +52,10 @@ impl<P: Ports> Flow<P> {
         reason: Reason,
     ) -> Result<Placement, Failure> {
         let id = order.order_id;
-        let patience = self.settings().payment_timeout;
-        let answer = match timeout(patience, self.ports().payments().cancel(id)).await {
-            Ok(answer) => answer,
-            Err(elapsed) => Err(Error::outcome_unknown("cancel a charge").because(elapsed)),
-        };
-        match answer {
+        match self.fence(id).await {
             Ok(Cancelled::Captured { amount }) => {
-                self.confirm(id, amount, Instant::now() + patience).await
+                let deadline = Instant::now() + self.settings().payment_timeout;
+                self.confirm(id, amount, deadline).await
             }
             Ok(Cancelled::Fenced) => {
                 let outcome = self
@@ -72,6 +68,15 @@ impl<P: Ports> Flow<P> {
                 tracing::debug!(%error, order_id = %id, "the gateway owes a verdict; nothing is released");
                 Ok(Placement::Waiting(Status::PaymentPending))
             }
+        }
+    }
+
+    /// Asks the gateway to let nothing more arrive under an order's key, for as long as one payment may take.
+    pub(super) async fn fence(&self, id: OrderId) -> Result<Cancelled, Error> {
+        let cancel = self.ports().payments().cancel(id);
+        match timeout(self.settings().payment_timeout, cancel).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(Error::outcome_unknown("cancel a charge").because(elapsed)),
         }
     }
 

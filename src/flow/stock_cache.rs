@@ -31,7 +31,10 @@ pub(super) struct StockCache {
 #[derive(Debug)]
 struct Entry {
     level: StockLevel,
+    /// Since when at the latest it may have been so: by this it grows too old to refuse.
     learnt: Instant,
+    /// When that was heard: by this it grows old enough to ask again.
+    heard: Instant,
     asked: AtomicU32,
     hold_learnt: Option<Instant>,
 }
@@ -77,13 +80,13 @@ impl StockCache {
         else {
             return InStock::No;
         };
-        let learnt_ago = entry.learnt.elapsed();
-        if learnt_ago <= REFUSES_FOR {
+        let heard_ago = entry.heard.elapsed();
+        if heard_ago <= REFUSES_FOR {
             return InStock::Yes;
         }
-        // In units of 100 ms since it was learnt; the first to move it on has to ask.
+        // In units of 100 ms since it was heard; the first to move it on has to ask.
         let tick =
-            u32::try_from(learnt_ago.as_millis() / REFUSES_FOR.as_millis()).unwrap_or(u32::MAX);
+            u32::try_from(heard_ago.as_millis() / REFUSES_FOR.as_millis()).unwrap_or(u32::MAX);
         if entry.asked.fetch_max(tick, Ordering::Relaxed) < tick {
             InStock::YesButOld
         } else {
@@ -108,7 +111,8 @@ impl StockCache {
     }
 
     /// Learns committed stock. A higher version stays, but only while it is fresh: a failed-over database may have
-    /// lost it. `holds` says whether `earliest_hold` was asked for; `learnt`, when it was committed at the latest.
+    /// lost it. `holds` says whether `earliest_hold` was asked for; `learnt`, since when at the latest it may have been
+    /// so.
     pub(super) fn learn(&self, levels: &[StockLevel], holds: bool, learnt: Instant) {
         for level in levels {
             let mut shard = self.shard(&level.sku).write();
@@ -131,6 +135,7 @@ impl StockCache {
                     ..level.clone()
                 },
                 learnt,
+                heard: Instant::now(),
                 asked: AtomicU32::new(0),
                 hold_learnt,
             };

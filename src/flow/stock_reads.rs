@@ -16,8 +16,8 @@ use crate::statuses::Statuses;
 /// The most items of one read or write.
 const BATCH_MAX: usize = 2_000;
 
-/// Committed stock on its way into the shared cache.
-pub(super) type Share = mpsc::UnboundedSender<Vec<StockLevel>>;
+/// Committed stock on its way into the shared cache, and since when at the latest it may have been so.
+pub(super) type Share = mpsc::UnboundedSender<(Instant, Vec<StockLevel>)>;
 
 /// Reads the items of lines for everyone who waits for them: the shared cache where it is fresh and says enough, else
 /// the database. With `holds` a line is told until when held units are held, which the shared cache does not know.
@@ -67,7 +67,7 @@ pub(super) async fn read<P: Ports>(
         let levels: Vec<StockLevel> = read.levels.iter().flatten().cloned().collect();
         cache.learn(&levels, holds, began);
         // The task that shares it ends with the flow.
-        let _ = share.send(levels);
+        let _ = share.send((began, levels));
         answers.extend(missing.into_iter().zip(read.levels));
     }
     Ok(wanted
@@ -103,14 +103,18 @@ pub(super) fn refresh<P: Ports>(
     ask
 }
 
-/// Starts the task that puts committed stock into the shared cache, latest version of each item only.
+/// Starts the task that puts committed stock into the shared cache, latest version of each item only. What has become
+/// too old to refuse, by a slow database or while the cache hung, is not put there as if it were new (rule 7).
 pub(super) fn share<P: Ports>(ports: Arc<P>) -> Share {
-    let (share, mut inbox) = mpsc::unbounded_channel::<Vec<StockLevel>>();
+    let (share, mut inbox) = mpsc::unbounded_channel::<(Instant, Vec<StockLevel>)>();
     tokio::spawn(async move {
         let mut gathered = Vec::new();
         while inbox.recv_many(&mut gathered, BATCH_MAX).await > 0 {
             let mut latest = BTreeMap::<Sku, StockLevel>::new();
-            for level in gathered.drain(..).flatten() {
+            let fresh = gathered
+                .drain(..)
+                .filter(|(learnt, _)| learnt.elapsed() <= REFUSES_FOR);
+            for level in fresh.flat_map(|(_, levels)| levels) {
                 let newer = latest
                     .get(&level.sku)
                     .is_none_or(|known| known.version <= level.version);

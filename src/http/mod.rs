@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 pub use body::BODY_BYTES_MAX;
@@ -40,6 +41,9 @@ use crate::statuses::Statuses;
 use health::Trouble;
 use metrics::HttpMetrics;
 use placements::Placements;
+
+/// How long the status store may hold up an answer (rule 16).
+const STATUSES_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The ports that the API needs.
 pub trait Served: Ports<Inventory: Administration + Auditing + DeadLetterIndex> {}
@@ -150,8 +154,10 @@ impl<P: Served> Api<P> {
             return;
         }
         let statuses = self.flow().ports().statuses();
-        if let Err(error) = statuses.cache_stock(levels).await {
-            tracing::debug!(%error, "the shared stock cache is behind");
+        match timeout(STATUSES_WAIT_MAX, statuses.cache_stock(levels)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the shared stock cache is behind"),
+            Err(_) => tracing::debug!("the shared stock cache does not answer"),
         }
     }
 }

@@ -8,11 +8,11 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::problem::{self, Kind, Problem, RETRY_AFTER};
 use super::request::{Id, Params, WaitQuery};
-use super::{Api, Served, body as incoming, schema};
+use super::{Api, STATUSES_WAIT_MAX, Served, body as incoming, schema};
 use crate::domain::{CartHash, OrderId, Reason, Status};
 use crate::flow::{CancelOutcome, Found, OrderStory, Placement};
 use crate::inventory::Inventory;
@@ -189,8 +189,8 @@ async fn present<P: Served>(api: &Api<P>, id: OrderId) -> Response {
         }
     }
     // The database decides what is final; of an order that is blocked the status store knows more.
-    let seen = ports.statuses().get(vec![id]).await;
-    if let Ok(Some(entry)) = seen.map(|mut entries| entries.pop().flatten())
+    let seen = timeout(STATUSES_WAIT_MAX, ports.statuses().get(vec![id])).await;
+    if let Ok(Ok(Some(entry))) = seen.map(|seen| seen.map(|mut entries| entries.pop().flatten()))
         && !entry.status.is_final()
         && status == Status::Block
         && entry.status.rank() > status.rank()

@@ -10,6 +10,8 @@ mod job;
 mod migrations;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod turnstile;
 mod watch;
 mod writer;

@@ -8,6 +8,8 @@ mod audit;
 mod dead_letters;
 mod read;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! `oms inventory`.
 
+use rusqlite::Connection;
+
 use super::Place;
 
 #[test]
@@ -135,6 +137,12 @@ fn a_correction_is_seen_by_the_next_cart() {
         "--reason",
         "broken",
     ]);
+    // Processes that serve are told through the cache.
+    let connection = Connection::open(place.data_dir().join("oms.db")).unwrap();
+    let cached: i64 = connection
+        .query_row("SELECT available FROM stock_cache", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(cached, 0);
     let line = place.fails(1, &["order", "create", "--line", "SKU-00001"]);
     assert!(line.contains("sold_out (SKU-00001)"), "{line}");
 }

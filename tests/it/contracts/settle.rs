@@ -300,7 +300,7 @@ pub async fn a_refund_is_due_until_it_is_executed_and_is_owed_once(store: &Fixtu
     assert!(due.iter().all(|refund| refund.executed_at.is_none()));
     assert_eq!(store.port.refunds_due(1).await.unwrap(), due[..1]);
     // A repeat owes nothing new, before and after it was executed.
-    store.settle_one(2, confirm()).await;
+    assert!(!store.settle_one(2, confirm()).await);
     assert_eq!(store.due().await, due);
     store.port.refunded(vec![id(2)]).await.unwrap();
     store.other.refunded(vec![id(2)]).await.unwrap();

@@ -168,6 +168,11 @@ impl Faults {
         self.0.dead.send_replace(true);
     }
 
+    /// How often the process has called a method.
+    pub fn calls(&self, op: Op) -> usize {
+        self.0.plan.lock().calls.get(&op).copied().unwrap_or(0)
+    }
+
     pub fn is_dead(&self) -> bool {
         *self.0.dead.borrow()
     }

@@ -1,10 +1,13 @@
 //! The inventory service.
 
+use oms::ports::Ports as _;
+use oms::statuses::Statuses as _;
 use serde_json::{Value, json};
 
 use super::fixture::{Shop, cart, says};
 use crate::faults::{Fault, Op};
-use crate::make::id;
+use crate::make::{id, sku};
+use crate::model::Gate;
 
 #[tokio::test(start_paused = true)]
 async fn pages_of_the_catalogue_follow_one_another() {
@@ -214,8 +217,23 @@ async fn buyers_see_new_stock_at_once() {
         .cart_problem(409, "refused");
     let by = json!({"by": 1, "reason": "delivery"});
     shop.post("/v1/inventory/A/adjustments", by).await.ok(200);
+    let statuses = shop.flow.ports().statuses();
+    let cached = statuses.cached_stock(vec![sku("A")]).await.unwrap();
+    let available = cached[0].as_ref().map(|cached| cached.level.available);
+    assert_eq!(available, Some(1), "the other processes are not told");
     tokio::time::sleep(std::time::Duration::from_millis(101)).await;
     shop.post("/v1/carts", cart("c1", [("A", 1)])).await.ok(202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_store_that_hangs_does_not_hold_up_a_correction() {
+    let shop = Shop::undecided([("A", 1)]).await;
+    shop.faults
+        .always(Op::STATUSES, &Fault::HoldBefore(Gate::default()));
+    let by = json!({"by": 1, "reason": "delivery"});
+    let correcting = shop.post("/v1/inventory/A/adjustments", by);
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(2), correcting).await;
+    assert_eq!(answer.expect("it hangs").ok(200)["available"], 2);
 }
 
 #[tokio::test(start_paused = true)]

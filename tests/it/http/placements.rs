@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::fixture::{Shop, cart, request, says};
 use crate::faults::{Fault, Op};
 use crate::make::{customer, id};
-use crate::model::{Call, Outcome};
+use crate::model::{Call, Gate, Outcome};
 
 fn place(id: &str) -> String {
     format!("/v1/orders/{id}/place")
@@ -102,6 +102,17 @@ async fn a_wait_bounds_the_answer_and_a_repeat_goes_on_waiting() {
     let answer = shop.post(&format!("{}?wait=30s", place(&id)), "{}").await;
     assert_eq!(answer.ok(200)["status"], "PLACED");
     assert_eq!(shop.payments.count(Call::Charge(id.parse().unwrap())), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_bounds_the_answer_although_the_status_store_hangs() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    let id = shop.accepted([("A", 1)]).await;
+    shop.faults
+        .always(Op::STATUSES, &Fault::HoldBefore(Gate::default()));
+    let place = format!("{}?wait=2s", place(&id));
+    let answer = tokio::time::timeout(Duration::from_secs(4), shop.post(&place, "{}")).await;
+    assert_eq!(answer.expect("it hangs").ok(202)["status"], "INIT");
 }
 
 #[tokio::test(start_paused = true)]
