@@ -17,7 +17,7 @@ fn with_letters(payloads: &[&[u8]]) -> Place {
         // Nothing of what surrounds the tests.
         let system = System {
             variable: &|_| None,
-            folder: place.folder.path(),
+            folder: &place.path(""),
         };
         let config = Config::load_from(&flags, &system).unwrap();
         let ports = oms::wiring::open(&config).await.unwrap();

@@ -177,11 +177,6 @@ impl Faults {
         *self.0.dead.borrow()
     }
 
-    /// How often a method was called.
-    pub fn calls(&self, op: Op) -> usize {
-        self.0.plan.lock().calls.get(&op).copied().unwrap_or(0)
-    }
-
     pub(super) fn is_poisoned(&self, id: OrderId) -> bool {
         self.0.plan.lock().poisoned.contains(&id)
     }
