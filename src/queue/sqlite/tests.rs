@@ -228,6 +228,34 @@ async fn consumed_messages_are_trimmed_after_a_week_and_offsets_still_grow() {
 }
 
 #[tokio::test]
+async fn what_is_not_consumed_is_kept_however_old_it_is_and_the_rest_for_a_week() {
+    let pair = Pair::new();
+    pair.one.publish(messages(&["a", "b", "c"])).await.unwrap();
+    let kept = || {
+        let count = pair.one.0.store.read("count", |connection| {
+            connection.query_row("SELECT count(*) FROM queue_messages", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        });
+        count.unwrap()
+    };
+    let mut consumer = pair.one.subscribe().await.unwrap();
+    assert_eq!(polled(&mut consumer).await, [0, 1, 2]);
+    consumer.commit(at(0)).await.unwrap();
+    consumer.close().await;
+    assert_eq!(kept(), 3, "what is consumed can be looked at for a week");
+    // Nobody works for a month; the first commit after that trims.
+    pair.clock.advance(30 * 24 * HOUR);
+    let mut consumer = pair.other.subscribe().await.unwrap();
+    assert_eq!(offsets(&consumer.poll(1, NOW).await.unwrap()), [1]);
+    consumer.commit(at(1)).await.unwrap();
+    assert_eq!(kept(), 1);
+    consumer.close().await;
+    let mut consumer = pair.one.subscribe().await.unwrap();
+    assert_eq!(polled(&mut consumer).await, [2]);
+}
+
+#[tokio::test]
 async fn a_message_that_is_too_large_is_refused_with_its_whole_batch() {
     let pair = Pair::new();
     let mut batch = messages(&["a"]);
