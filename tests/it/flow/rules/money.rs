@@ -1,4 +1,4 @@
-//! Rules 1, 2, 11 and 15 at unlucky moments: the money was taken, and nobody has heard of it yet.
+//! Rules 1, 2 and 15 at unlucky moments: the money was taken, and nobody has heard of it yet.
 
 use std::time::Duration;
 
@@ -182,5 +182,59 @@ async fn rule_02_nothing_is_charged_for_an_order_that_has_failed() {
     );
     assert_eq!(world.payments.count(Call::Charge(id(1))), 0);
     assert_eq!(world.payments.count(Call::Cancel(id(1))), 1);
+    world.check_invariants().await;
+}
+
+/// Places the order from a process that dies with its charge under way.
+async fn a_payer_dies_on_the_way(world: &World, payer: &Process) {
+    let gate = Gate::default();
+    payer
+        .faults
+        .next(Op::Charge, [Fault::HoldBefore(gate.clone())]);
+    let flow = payer.flow.clone();
+    let placing = tokio::spawn(async move { flow.place_order(id(1), None).await });
+    gate.reached().await;
+    payer.crash();
+    placing.abort();
+    assert_eq!(world.status(1), Some(Status::PaymentPending));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_the_time_out_of_a_crashed_payer_counts_from_when_it_began() {
+    for (later, at_most) in [(8, 2), (30, 0)] {
+        let world = World::selling([("A", 1)]);
+        let shop = world.process();
+        shop.accept(1, [("A", 1)]).await;
+        shop.work_once().await;
+        a_payer_dies_on_the_way(&world, &world.process()).await;
+        tokio::time::sleep(Duration::from_secs(later)).await;
+        let began = Instant::now();
+        assert_eq!(shop.place(1).await.unwrap(), Placement::Placed);
+        let took = began.elapsed();
+        assert!(
+            took <= Duration::from_millis(at_most * 1_000 + 500),
+            "{later} s later it took {took:?}"
+        );
+        world.check_invariants().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_a_crashed_payer_whose_clock_was_ahead_is_taken_over_as_soon_as_any() {
+    let mut world = World::selling([("A", 1)]);
+    world.settings.hold = Duration::from_secs(7_200);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    shop.work_once().await;
+    let ahead = world.clock.another();
+    ahead.forward(Duration::from_secs(3_600));
+    a_payer_dies_on_the_way(&world, &world.process_by(ahead)).await;
+    let began = Instant::now();
+    assert_eq!(shop.place(1).await.unwrap(), Placement::Placed);
+    let took = began.elapsed();
+    assert!(
+        took <= world.settings.payment_timeout + Duration::from_secs(1),
+        "it took {took:?}"
+    );
     world.check_invariants().await;
 }
