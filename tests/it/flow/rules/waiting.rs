@@ -232,6 +232,12 @@ async fn rule_08_a_status_that_the_database_does_not_share_is_not_told() {
     assert_eq!(shop.place(1).await.unwrap(), Placement::Placed);
     assert_eq!(world.state(1), PLACED);
     world.check_invariants().await;
+    // The next one does not even know the order.
+    world.inventory.state().orders.remove(&id(1));
+    let Found::Order(view) = shop.flow.find(id(1)).await.unwrap() else {
+        panic!("the status store knows it")
+    };
+    assert_eq!(view.status, Status::Init, "it is to be found out");
 }
 
 #[tokio::test(start_paused = true)]
