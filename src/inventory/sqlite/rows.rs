@@ -4,49 +4,13 @@ use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 
 use crate::domain::{
-    BatchRef, CartHash, Customer, Money, Order, OrderId, OrderLine, OrderState, Quantity, Reason,
-    Sku, Timestamp,
+    BatchRef, CartHash, Customer, Money, Order, OrderId, OrderState, Reason, Timestamp,
 };
+use crate::inventory::lines;
 
 /// The columns of an order, in the order in which [`order`] reads and [`super::write`] writes them.
 pub(super) const ORDER_COLUMNS: &str = "order_id, customer, cart_hash, lines, amount, state, reason, accepted_at, \
      decided_at, hold_until, settled_at, batch_id, batch_position";
-
-/// One line as it is packed: SKU, quantity, price, available before, stock version.
-type Packed = (Sku, Quantity, Money, i64, u64);
-
-/// Packs lines into JSON that SQL can unpack.
-pub(super) fn pack(lines: &[OrderLine]) -> String {
-    let packed: Vec<_> = lines
-        .iter()
-        .map(|line| {
-            (
-                &line.sku,
-                line.quantity,
-                line.price,
-                line.available_before,
-                line.stock_version,
-            )
-        })
-        .collect();
-    serde_json::to_string(&packed).expect("strings and numbers always serialise")
-}
-
-fn unpack(text: &str) -> Result<Vec<OrderLine>, serde_json::Error> {
-    let packed: Vec<Packed> = serde_json::from_str(text)?;
-    Ok(packed
-        .into_iter()
-        .map(
-            |(sku, quantity, price, available_before, stock_version)| OrderLine {
-                sku,
-                quantity,
-                price,
-                available_before,
-                stock_version,
-            },
-        )
-        .collect())
-}
 
 pub(super) fn id(row: &Row<'_>, column: usize) -> Result<OrderId, Error> {
     row.get(column).map(OrderId::from_bytes)
@@ -92,7 +56,8 @@ pub(super) fn order(row: &Row<'_>) -> Result<Order, Error> {
             .transpose()
             .map_err(|source| bad(1, Type::Text, source))?,
         cart_hash: row.get::<_, Option<[u8; 16]>>(2)?.map(CartHash::from_bytes),
-        lines: unpack(text(3)?.unwrap_or("[]")).map_err(|source| bad(3, Type::Text, source))?,
+        lines: lines::unpack(text(3)?.unwrap_or("[]"))
+            .map_err(|source| bad(3, Type::Text, source))?,
         amount: money(row, 4)?,
         state: OrderState::from_code(state)
             .ok_or(Error::IntegralValueOutOfRange(5, state.into()))?,

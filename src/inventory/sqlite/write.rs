@@ -5,6 +5,7 @@ use rusqlite::{Connection, Error, params};
 use super::rows::{self, ORDER_COLUMNS};
 use crate::domain::{OrderId, OrderState, Timestamp};
 use crate::inventory::decide::{Changes, Context};
+use crate::inventory::lines;
 
 /// Counters, orders, refunds.
 pub(super) fn changes(connection: &Connection, changes: &Changes) -> Result<(), Error> {
@@ -31,7 +32,7 @@ pub(super) fn changes(connection: &Connection, changes: &Changes) -> Result<(), 
                 .cart_hash
                 .as_ref()
                 .map(crate::domain::CartHash::as_bytes),
-            rows::pack(&order.lines),
+            lines::pack(&order.lines),
             order.amount.minor(),
             order.state.code(),
             order.reason.map(crate::domain::Reason::as_str),
