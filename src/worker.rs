@@ -172,7 +172,7 @@ where
 {
     let mut delay = TRY_AGAIN.0;
     loop {
-        match flow.process(deliveries.clone()).await {
+        match flow.process(&deliveries).await {
             Ok(processed) => return Some(processed),
             Err(error) => {
                 tracing::warn!(%error, count = deliveries.len(), "a batch is tried again");

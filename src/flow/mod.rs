@@ -8,6 +8,7 @@
 //! | `payment` | 7 and 8: one charge, its outcome found out |
 //! | `settle` | 9 and 10: confirm, or give the items back |
 //! | `cancel`, `expire` | the undo by the buyer, and by time |
+//! | `decided` | orders on their way from this process's worker to its placeOrders |
 //! | `find` | what can be told of an order |
 //!
 //! `flow` knows four ports and a clock, and never names a backend. It never reads the system's clock or randomness.
@@ -15,6 +16,7 @@
 mod add_to_cart;
 mod api;
 mod cancel;
+mod decided;
 mod expire;
 mod find;
 mod message;

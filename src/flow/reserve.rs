@@ -25,6 +25,23 @@ pub struct Processed {
     pub statuses: Vec<Transition>,
 }
 
+/// Who sent a cart, and as which order: what is left to say of one that the database refuses for good.
+struct Sender {
+    order_id: OrderId,
+    customer: Customer,
+    hash: CartHash,
+}
+
+impl Sender {
+    fn of(cart: &AcceptedCart) -> Self {
+        Self {
+            order_id: cart.order_id,
+            customer: cart.cart.customer().clone(),
+            hash: cart.hash,
+        }
+    }
+}
+
 /// A message that nobody can decide.
 struct Offender {
     delivery: Delivery,
@@ -41,7 +58,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
     ///
     /// # Errors
     /// When the database or the log did not answer: repeat it.
-    pub async fn process(&self, deliveries: Vec<Delivery>) -> Result<Processed, Error> {
+    pub async fn process(&self, deliveries: &[Delivery]) -> Result<Processed, Error> {
         let mut offenders = Vec::new();
         let mut carts = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
@@ -49,7 +66,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
                 Ok(cart) => carts.push((delivery, cart)),
                 Err(poison) => offenders.push(Offender {
                     order_id: message::order_id(&delivery.payload),
-                    delivery,
+                    delivery: delivery.clone(),
                     reason: Reason::Poison,
                     detail: poison.to_string(),
                     tombstone: Some((None, None)),
@@ -57,6 +74,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
             }
         }
         let decided = self.decide(carts, &mut offenders).await?;
+        self.0.decided.hand(&decided);
         let dead_letters = offenders.len();
         self.set_aside(offenders).await?;
         let statuses = decided
@@ -80,16 +98,17 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
     /// Reserves; a cart that the database refuses for good is set aside, alone (rule 13).
     async fn decide(
         &self,
-        carts: Vec<(Delivery, AcceptedCart)>,
+        carts: Vec<(&Delivery, AcceptedCart)>,
         offenders: &mut Vec<Offender>,
     ) -> Result<Vec<Order>, Error> {
         if carts.is_empty() {
             return Ok(Vec::new());
         }
-        let (deliveries, carts): (Vec<Delivery>, Vec<AcceptedCart>) = carts.into_iter().unzip();
-        let results = group::each(carts.clone(), &|part| self.reserve(part)).await;
+        let (deliveries, carts): (Vec<&Delivery>, Vec<AcceptedCart>) = carts.into_iter().unzip();
+        let senders: Vec<Sender> = carts.iter().map(Sender::of).collect();
+        let results = group::each(carts, &|part| self.reserve(part)).await;
         let mut decided = Vec::with_capacity(results.len());
-        for ((result, delivery), cart) in results.into_iter().zip(deliveries).zip(carts) {
+        for ((result, delivery), sender) in results.into_iter().zip(deliveries).zip(senders) {
             let (reason, detail, tombstone) = match result {
                 Ok(ReserveOutcome::Order(order)) => {
                     decided.push(order);
@@ -102,15 +121,15 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
                 ),
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
-                    let known = (Some(cart.cart.customer().clone()), Some(cart.hash));
+                    let known = (Some(sender.customer), Some(sender.hash));
                     (Reason::Poison, error.chain(), Some(known))
                 }
             };
             offenders.push(Offender {
-                delivery,
+                delivery: delivery.clone(),
                 reason,
                 detail,
-                order_id: Some(cart.order_id),
+                order_id: Some(sender.order_id),
                 tombstone,
             });
         }

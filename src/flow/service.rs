@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::decided::Decided;
 use super::stock_cache::StockCache;
 use super::stock_reads::Share;
 use super::{Metrics, Settings, stock_reads};
@@ -20,8 +21,12 @@ use crate::queue::{Message, Position, Queue};
 use crate::rng::{OrderIds, Rng};
 use crate::statuses::{StatusEntry, Statuses, Transition, Transitioned};
 
-/// How long a write to the status store may hold up the flow (rule 16).
-const STATUS_WRITE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long a call to the status store may hold up the flow (rule 16).
+const STATUS_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a batch of reads or writes at the status store may take: whoever submits one waits for the batch under way
+/// and for its own. A bound per batch, since a timer per caller costs more than its share of the batch.
+const STATUS_BATCH_WAIT_MAX: Duration = STATUS_WAIT_MAX.checked_div(2).expect("two is not zero");
 
 /// How much later than asked for a wait at the status store may end, before it counts as not answered.
 const STATUS_WAIT_GRACE: Duration = Duration::from_millis(100);
@@ -36,7 +41,7 @@ const FINAL_STATUS_KEPT: Duration = Duration::from_secs(24 * 3600);
 const BACKLOG_KNOWN_FOR: Duration = Duration::from_millis(100);
 
 /// The most items of one group's batch.
-const GROUP_MAX: usize = 2_000;
+const GROUP_MAX: usize = 4_000;
 
 /// The ten steps over one choice of ports. Cheap to clone; the last clone ends its background tasks.
 pub struct Flow<P: Ports>(pub(super) Arc<Inner<P>>);
@@ -46,6 +51,7 @@ pub(super) struct Inner<P: Ports> {
     pub(super) settings: Settings,
     pub(super) metrics: Metrics,
     pub(super) stock: Arc<StockCache>,
+    pub(super) decided: Decided,
     pub(super) publish: Group<Message, Position>,
     pub(super) orders: Group<OrderId, Option<Order>>,
     pub(super) settle: Group<Settle, SettleOutcome>,
@@ -115,10 +121,10 @@ impl<P: Ports> Flow<P> {
                 ports.inventory().orders(ids).await
             }),
             statuses: group(&ports, |ports, ids| async move {
-                ports.statuses().get(ids).await
+                within(STATUS_BATCH_WAIT_MAX, ports.statuses().get(ids)).await
             }),
             transitions: group(&ports, |ports, batch| async move {
-                ports.statuses().transition(batch).await
+                within(STATUS_BATCH_WAIT_MAX, ports.statuses().transition(batch)).await
             }),
             settle,
             stock_reads,
@@ -128,6 +134,7 @@ impl<P: Ports> Flow<P> {
             settings,
             metrics,
             stock,
+            decided: Decided::default(),
             rng: Mutex::new(Rng::stream(ids.seed(), 1)),
             ids,
             backlog: Backlog {
@@ -174,9 +181,9 @@ impl<P: Ports> Flow<P> {
         self.0.rng.lock().jitter(most)
     }
 
-    /// The present status, read together with those that others ask for.
+    /// The present status, read together with those that others ask for; within a second or not at all.
     pub(super) async fn status_of(&self, id: OrderId) -> Result<Option<StatusEntry>, Error> {
-        bounded(self.0.statuses.submit(id)).await
+        self.0.statuses.submit(id).await
     }
 
     /// Waits until the status has a rank above `above`, or until then. A status store that hangs ends the wait, too:
@@ -228,7 +235,7 @@ impl<P: Ports> Flow<P> {
     /// Writes one status, together with those that others write. The status store being away holds nobody up for
     /// longer than a second (rule 16): it heals from the database.
     pub(super) async fn write_status(&self, transition: Transition) -> Result<Transitioned, Error> {
-        bounded(self.0.transitions.submit(transition)).await
+        self.0.transitions.submit(transition).await
     }
 
     /// Writes many statuses at once; failing is logged, and healed later (rule 8).
@@ -277,7 +284,14 @@ impl<P: Ports> Flow<P> {
 
 /// Gives a call to the status store a second.
 pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match tokio::time::timeout(STATUS_WRITE_WAIT_MAX, call).await {
+    within(STATUS_WAIT_MAX, call).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, call).await {
         Ok(result) => result,
         Err(elapsed) => Err(Error::outcome_unknown("use the status store").because(elapsed)),
     }

@@ -113,6 +113,8 @@ pub fn reserve(
     context: &Context,
 ) -> (Vec<ReserveOutcome>, Changes) {
     let mut ledger = Ledger::default();
+    ledger.inserted.reserve(carts.len());
+    book.orders.reserve(carts.len());
     let mut outcomes = Vec::with_capacity(carts.len());
     for (position, cart) in carts.iter().enumerate() {
         if let Some(known) = book.orders.get(&cart.order_id) {
@@ -130,9 +132,9 @@ pub fn reserve(
             position: u32::try_from(position).unwrap_or(u32::MAX),
         };
         let order = decide(book, &mut ledger, cart, batch, context);
-        ledger.inserted.insert(order.order_id);
-        book.orders.insert(order.order_id, order.clone());
-        outcomes.push(ReserveOutcome::Order(order));
+        ledger.inserted.push(order.order_id);
+        outcomes.push(ReserveOutcome::Order(order.clone()));
+        book.orders.insert(order.order_id, order);
     }
     (outcomes, ledger.changes(book))
 }
@@ -172,7 +174,7 @@ fn decide(
         refusal = Some(Reason::Limit);
     }
     if refusal.is_none() {
-        ledger.move_stock(book, &lines, |units| Delta {
+        ledger.move_stock(&mut book.items, &lines, |units| Delta {
             available: -units,
             blocked: units,
             ..Delta::default()
@@ -262,42 +264,42 @@ fn confirm(
     captured: Money,
     context: &Context,
 ) -> bool {
-    let Some(order) = book.orders.get(&id) else {
+    let Some(order) = book.orders.get_mut(&id) else {
         // Paid, and the database knows nothing of it: lost in a failover. Never silently placed (rule 2).
-        ledger.tombstone(book, id, &tombstone(id, Reason::MissingOrder, context));
-        ledger.owe(book, id, captured, Reason::MissingOrder, context);
+        ledger.tombstone(book, tombstone(id, Reason::MissingOrder, context));
+        ledger.owe(
+            &mut book.refunded,
+            id,
+            captured,
+            Reason::MissingOrder,
+            context,
+        );
         return true;
     };
     match order.state {
         OrderState::Placed => false,
         OrderState::Failed => {
             let reason = order.reason.unwrap_or(Reason::Cancelled);
-            ledger.owe(book, id, captured, reason, context)
+            ledger.owe(&mut book.refunded, id, captured, reason, context)
         }
         OrderState::Blocked => {
-            let lines = order.lines.clone();
-            let negative = lines.iter().any(|line| {
+            let negative = order.lines.iter().any(|line| {
                 book.items
                     .get(&line.sku)
                     .is_none_or(|row| row.level.available < 0)
             });
             if negative {
-                ledger.give_back(book, &lines);
-                ledger.finish(
-                    book,
-                    id,
-                    OrderState::Failed,
-                    Some(Reason::NegativeInventory),
-                    context,
-                );
-                ledger.owe(book, id, captured, Reason::NegativeInventory, context);
+                let reason = Reason::NegativeInventory;
+                ledger.give_back(&mut book.items, &order.lines);
+                ledger.finish(order, OrderState::Failed, Some(reason), context);
+                ledger.owe(&mut book.refunded, id, captured, reason, context);
             } else {
-                ledger.move_stock(book, &lines, |units| Delta {
+                ledger.move_stock(&mut book.items, &order.lines, |units| Delta {
                     blocked: -units,
                     sold: units,
                     ..Delta::default()
                 });
-                ledger.finish(book, id, OrderState::Placed, None, context);
+                ledger.finish(order, OrderState::Placed, None, context);
             }
             true
         }
@@ -311,15 +313,14 @@ fn release(
     reason: Reason,
     context: &Context,
 ) -> bool {
-    let Some(order) = book.orders.get(&id) else {
+    let Some(order) = book.orders.get_mut(&id) else {
         return false;
     };
     if order.state != OrderState::Blocked {
         return false;
     }
-    let lines = order.lines.clone();
-    ledger.give_back(book, &lines);
-    ledger.finish(book, id, OrderState::Failed, Some(reason), context);
+    ledger.give_back(&mut book.items, &order.lines);
+    ledger.finish(order, OrderState::Failed, Some(reason), context);
     true
 }
 
@@ -338,7 +339,7 @@ fn abandon(book: &mut Book, ledger: &mut Ledger, settle: &Settle, context: &Cont
     let mut order = tombstone(settle.order_id, *reason, context);
     order.customer.clone_from(customer);
     order.cart_hash = *cart_hash;
-    ledger.tombstone(book, settle.order_id, &order);
+    ledger.tombstone(book, order);
     true
 }
 
@@ -363,15 +364,22 @@ fn tombstone(id: OrderId, reason: Reason, context: &Context) -> Order {
 #[derive(Debug, Default)]
 struct Ledger {
     deltas: HashMap<Sku, Delta>,
-    inserted: HashSet<OrderId>,
-    updated: HashSet<OrderId>,
+    /// Each once: it was not in the book before.
+    inserted: Vec<OrderId>,
+    /// Each once: it was BLOCK before, and is not any more.
+    updated: Vec<OrderId>,
     refunds: Vec<Refund>,
 }
 
 impl Ledger {
-    fn move_stock(&mut self, book: &mut Book, lines: &[OrderLine], step: impl Fn(i64) -> Delta) {
+    fn move_stock(
+        &mut self,
+        items: &mut HashMap<Sku, ItemRow>,
+        lines: &[OrderLine],
+        step: impl Fn(i64) -> Delta,
+    ) {
         for line in lines {
-            let Some(row) = book.items.get_mut(&line.sku) else {
+            let Some(row) = items.get_mut(&line.sku) else {
                 continue;
             };
             let step = step(line.quantity.units());
@@ -392,8 +400,8 @@ impl Ledger {
         }
     }
 
-    fn give_back(&mut self, book: &mut Book, lines: &[OrderLine]) {
-        self.move_stock(book, lines, |units| Delta {
+    fn give_back(&mut self, items: &mut HashMap<Sku, ItemRow>, lines: &[OrderLine]) {
+        self.move_stock(items, lines, |units| Delta {
             available: units,
             blocked: -units,
             ..Delta::default()
@@ -402,40 +410,37 @@ impl Ledger {
 
     fn finish(
         &mut self,
-        book: &mut Book,
-        id: OrderId,
+        order: &mut Order,
         state: OrderState,
         reason: Option<Reason>,
         context: &Context,
     ) {
-        let Some(order) = book.orders.get_mut(&id) else {
-            return;
-        };
         assert!(
             order.state == OrderState::Blocked,
-            "{id} is final and was to become {state:?}"
+            "{} is final and was to become {state:?}",
+            order.order_id
         );
         order.state = state;
         order.reason = reason;
         order.settled_at = Some(context.now);
-        self.updated.insert(id);
+        self.updated.push(order.order_id);
     }
 
-    fn tombstone(&mut self, book: &mut Book, id: OrderId, order: &Order) {
-        book.orders.insert(id, order.clone());
-        self.inserted.insert(id);
+    fn tombstone(&mut self, book: &mut Book, order: Order) {
+        self.inserted.push(order.order_id);
+        book.orders.insert(order.order_id, order);
     }
 
     /// Records a refund, unless the order has one; says whether it did.
     fn owe(
         &mut self,
-        book: &mut Book,
+        refunded: &mut HashSet<OrderId>,
         id: OrderId,
         amount: Money,
         reason: Reason,
         context: &Context,
     ) -> bool {
-        if amount == Money::ZERO || !book.refunded.insert(id) {
+        if amount == Money::ZERO || !refunded.insert(id) {
             return false;
         }
         self.refunds.push(Refund {
@@ -448,19 +453,15 @@ impl Ledger {
         true
     }
 
-    fn changes(self, book: &Book) -> Changes {
+    /// What has to be written. The orders move out of the book: there is no more to decide on it.
+    fn changes(self, book: &mut Book) -> Changes {
         let mut deltas: Vec<(Sku, Delta)> = self.deltas.into_iter().collect();
         deltas.sort_by(|a, b| a.0.cmp(&b.0));
-        let orders = |ids: HashSet<OrderId>| {
-            let mut orders: Vec<Order> = ids
-                .iter()
-                .filter_map(|id| book.orders.get(id))
-                .cloned()
-                .collect();
-            orders.sort_by_key(|order| order.order_id);
-            orders
+        let mut orders = |mut ids: Vec<OrderId>| -> Vec<Order> {
+            ids.sort_unstable();
+            ids.iter().filter_map(|id| book.orders.remove(id)).collect()
         };
-        let updated = self.updated.difference(&self.inserted).copied().collect();
+        let (inserted, updated) = (orders(self.inserted), orders(self.updated));
         let mut refunds = self.refunds;
         refunds.sort_by_key(|refund| refund.order_id);
         Changes {
@@ -470,8 +471,8 @@ impl Ledger {
                 .map(|row| row.level.clone())
                 .collect(),
             deltas: deltas.into_iter().map(|(_, delta)| delta).collect(),
-            inserted: orders(self.inserted),
-            updated: orders(updated),
+            inserted,
+            updated,
             refunds,
         }
     }

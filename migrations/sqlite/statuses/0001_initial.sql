@@ -6,7 +6,7 @@ CREATE TABLE statuses (
     cart_hash BLOB, -- Which cart the id stands for.
     at INTEGER NOT NULL, -- When it came to this status.
     expires_at INTEGER NOT NULL, -- When the entry counts as missing.
-    history BLOB NOT NULL -- Per change, oldest first: 1 byte code, 8 bytes time, big-endian.
+    history BLOB NOT NULL -- Per change, latest first: 1 byte code, 8 bytes time, big-endian; then zeros, so that rows keep their size.
 ) STRICT, WITHOUT ROWID;
 
 -- What has changed in the last seconds, a row per batch, so that other processes can wake those who wait.

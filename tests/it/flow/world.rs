@@ -260,7 +260,7 @@ impl Process {
             let Some(last) = deliveries.last().map(|delivery| delivery.position) else {
                 break;
             };
-            let processed = self.flow.process(deliveries).await.unwrap();
+            let processed = self.flow.process(&deliveries).await.unwrap();
             self.flow.write_statuses(processed.statuses).await;
             consumer.commit(vec![last]).await.unwrap();
         }

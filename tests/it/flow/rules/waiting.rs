@@ -66,7 +66,7 @@ async fn rule_03_what_others_queue_later_does_not_keep_an_unknown_order_waiting(
         shop.accept(number, [("A", 1)]).await;
         let next = consumer.poll(1, Duration::ZERO).await.unwrap();
         let position = next[0].position;
-        let _ = shop.flow.process(next).await.unwrap();
+        let _ = shop.flow.process(&next).await.unwrap();
         consumer.commit(vec![position]).await.unwrap();
     }
     assert!(placing.is_finished(), "it waits for the queue to be empty");
