@@ -13,9 +13,6 @@ const CHANGE_BYTES: usize = 9;
 /// in circles.
 const HISTORY_BYTES_MAX: u32 = 64 * 9;
 
-/// What a new history is filled up to: a row that keeps its size is overwritten where it stands.
-const HISTORY_BYTES_MIN: usize = 7 * CHANGE_BYTES;
-
 /// What keeps a stored value from being read.
 fn unreadable(
     column: usize,
@@ -96,13 +93,15 @@ pub(super) fn history(
 }
 
 /// Compare-and-set where "missing" is allowed. An expired entry is missing: it counts as bit 0, and neither its cart nor
-/// its history lives on.
+/// its history lives on. A new history has room for seven changes: a row that keeps its size is overwritten where it
+/// stands.
 const SET_OR_INSERT: &str = "
-    INSERT INTO statuses VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?11) ON CONFLICT DO UPDATE SET
+    INSERT INTO statuses VALUES (?1, ?2, ?3, ?4, ?5, ?6, CAST(?7 || zeroblob(54) AS BLOB)) ON CONFLICT DO UPDATE SET
         status = ?2, reason = ?3, at = ?5, expires_at = ?6,
         cart_hash = ifnull(?4, iif(expires_at > ?8, cart_hash, NULL)),
         history = iif(expires_at > ?8, substr(CAST(?7 || history AS BLOB), 1,
-            iif(substr(history, -9, 1) = x'00', length(history), min(length(history) + 9, ?10))), ?11)
+            iif(substr(history, -9, 1) = x'00', length(history), min(length(history) + 9, ?10))),
+            CAST(?7 || zeroblob(54) AS BLOB))
     WHERE (?9 >> iif(expires_at > ?8, status, 0)) & 1";
 
 /// Compare-and-set where "missing" is not allowed.
@@ -128,8 +127,7 @@ pub(super) fn transition(
         } else {
             &mut set
         };
-        let mut history = [0; HISTORY_BYTES_MIN];
-        let change = &mut history[..CHANGE_BYTES];
+        let mut change = [0; CHANGE_BYTES];
         change[0] = transition.to.code();
         change[1..].copy_from_slice(&transition.at.millis().to_be_bytes());
         let written = set.execute((
@@ -139,11 +137,10 @@ pub(super) fn transition(
             transition.cart_hash.as_ref().map(CartHash::as_bytes),
             transition.at.millis(),
             transition.expires_at.millis(),
-            &history[..CHANGE_BYTES],
+            change,
             now.millis(),
             transition.from.bits(),
             HISTORY_BYTES_MAX,
-            &history[..],
         ))?;
         if written == 1 {
             return Ok(Transitioned::Applied);
