@@ -20,6 +20,7 @@ mod reservations;
 mod routes;
 mod schema;
 mod server;
+mod starting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub use openapi::document;
 pub use problem::{Kind, Problem};
 pub use routes::{Route, router, routes};
 pub use server::serve;
+pub use starting::turn_away;
 
 use crate::domain::Timestamp;
 use crate::flow::Flow;
