@@ -1,7 +1,9 @@
 //! The command line, as scripts see it: real processes, each with a data directory of its own.
 
+mod absent;
 mod config;
 mod dead_letters;
+mod every;
 mod help;
 mod inventory;
 mod order;
