@@ -2,7 +2,7 @@
 
 use super::{PAGE, Report};
 use crate::domain::{Money, Order, OrderId, OrderState};
-use crate::inventory::{Administration, Check, Finding, OrderFilter};
+use crate::inventory::{Administration, Check, Finding, OrderFilter, Refund};
 use crate::payments::{LedgerEntry, Payments, Verdict};
 use crate::ports::{Error, Ports};
 
@@ -97,6 +97,26 @@ fn without_order(entry: &LedgerEntry, report: &mut Report) {
     }
 }
 
+/// What the gateway did under one key: nothing, if it does not know it.
+#[derive(Clone, Copy)]
+struct Done {
+    captured: Money,
+    captures: u64,
+    refunded: Money,
+    refunds: u64,
+}
+
+impl Done {
+    fn of(entry: Option<&LedgerEntry>) -> Self {
+        Self {
+            captured: entry.map_or(Money::ZERO, |entry| entry.captured),
+            captures: entry.map_or(0, |entry| entry.captures),
+            refunded: entry.map_or(Money::ZERO, |entry| entry.refunded),
+            refunds: entry.map_or(0, |entry| entry.refunds),
+        }
+    }
+}
+
 async fn compare<P>(
     ports: &P,
     order: &Order,
@@ -107,88 +127,80 @@ where
     P: Ports<Inventory: Administration>,
 {
     let id = order.order_id;
-    let (captured, captures) =
-        entry.map_or((Money::ZERO, 0), |entry| (entry.captured, entry.captures));
-    let (refunded, refunds) =
-        entry.map_or((Money::ZERO, 0), |entry| (entry.refunded, entry.refunds));
-    if captures > 1 {
-        find(
-            report,
-            Check::Uniqueness,
-            id,
-            format!("charged {captures} times"),
-        );
-    }
-    if refunds > 1 {
-        find(
-            report,
-            Check::Uniqueness,
-            id,
-            format!("refunded {refunds} times"),
-        );
+    let done = Done::of(entry);
+    for (what, times) in [("charged", done.captures), ("refunded", done.refunds)] {
+        if times > 1 {
+            find(
+                report,
+                Check::Uniqueness,
+                id,
+                format!("{what} {times} times"),
+            );
+        }
     }
     match order.state {
-        OrderState::Placed => {
-            if captured != order.amount {
-                find(
-                    report,
-                    Check::Unpaid,
-                    id,
-                    format!("placed for {}, and {captured} was paid", order.amount),
-                );
-            }
-            if refunds > 0 {
-                find(
-                    report,
-                    Check::Unpaid,
-                    id,
-                    format!("placed, and {refunded} was refunded"),
-                );
-            }
-        }
-        OrderState::Failed if captured > Money::ZERO || refunds > 0 => {
-            let recorded = ports
-                .inventory()
-                .story(id)
-                .await?
-                .and_then(|story| story.refund);
-            match recorded {
-                None if refunds > 0 => {
-                    find(
-                        report,
-                        Check::Uniqueness,
-                        id,
-                        format!("{refunded} was refunded, and no refund is recorded"),
-                    );
-                }
-                None => find(
-                    report,
-                    Check::Unpaid,
-                    id,
-                    format!("failed, {captured} was paid, and no refund is recorded"),
-                ),
-                Some(refund) if refund.amount != captured => {
-                    let detail = format!(
-                        "{captured} was paid, and a refund of {} is recorded",
-                        refund.amount
-                    );
-                    find(report, Check::Unpaid, id, detail);
-                }
-                Some(refund) if refund.executed_at.is_some() && refunds == 0 => {
-                    find(
-                        report,
-                        Check::Unpaid,
-                        id,
-                        "its refund counts as executed, and the gateway knows none".to_owned(),
-                    );
-                }
-                Some(_) => {}
+        OrderState::Placed => placed(order, done, report),
+        OrderState::Failed if done.captured > Money::ZERO || done.refunds > 0 => {
+            let story = ports.inventory().story(id).await?;
+            let recorded = story.and_then(|story| story.refund);
+            if let Some((check, detail)) = failed(done, recorded.as_ref()) {
+                find(report, check, id, detail);
             }
         }
         // Not settled yet: the sweep asks the gateway when the hold runs out.
         OrderState::Failed | OrderState::Blocked => {}
     }
     Ok(())
+}
+
+/// A placed order is paid, and nothing of it was returned.
+fn placed(order: &Order, done: Done, report: &mut Report) {
+    let Done {
+        captured,
+        refunded,
+        refunds,
+        ..
+    } = done;
+    if captured != order.amount {
+        let detail = format!("placed for {}, and {captured} was paid", order.amount);
+        find(report, Check::Unpaid, order.order_id, detail);
+    }
+    if refunds > 0 {
+        let detail = format!("placed, and {refunded} was refunded");
+        find(report, Check::Unpaid, order.order_id, detail);
+    }
+}
+
+/// What is wrong with a failed order under whose key money has moved: as much is returned as the database says.
+fn failed(done: Done, recorded: Option<&Refund>) -> Option<(Check, String)> {
+    let Done {
+        captured,
+        refunded,
+        refunds,
+        ..
+    } = done;
+    match recorded {
+        None if refunds > 0 => Some((
+            Check::Uniqueness,
+            format!("{refunded} was refunded, and no refund is recorded"),
+        )),
+        None => Some((
+            Check::Unpaid,
+            format!("failed, {captured} was paid, and no refund is recorded"),
+        )),
+        Some(refund) if refund.amount != captured => Some((
+            Check::Unpaid,
+            format!(
+                "{captured} was paid, and a refund of {} is recorded",
+                refund.amount
+            ),
+        )),
+        Some(refund) if refund.executed_at.is_some() && refunds == 0 => Some((
+            Check::Unpaid,
+            "its refund counts as executed, and the gateway knows none".to_owned(),
+        )),
+        Some(_) => None,
+    }
 }
 
 /// Without a list: whether the placed orders are paid, one by one.

@@ -9,7 +9,7 @@ use super::{
     Context, audit, completions, config, dead_letters, doctor, inventory, man, migrate, order,
     seed, serve, simulate, statuses, worker,
 };
-use crate::config::Flags;
+use crate::config::{Flags, UrlText};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -54,16 +54,16 @@ pub struct Globals {
     pub config: Option<PathBuf>,
     /// Where stock and orders are [default: sqlite:DIR/oms.db]
     #[arg(long, global = true, value_name = "URL")]
-    pub inventory_url: Option<String>,
+    pub inventory_url: Option<UrlText>,
     /// Where accepted carts queue [default: sqlite:DIR/oms.db]
     #[arg(long, global = true, value_name = "URL")]
-    pub queue_url: Option<String>,
+    pub queue_url: Option<UrlText>,
     /// Where statuses are [default: sqlite:DIR/oms.db]
     #[arg(long, global = true, value_name = "URL")]
-    pub status_url: Option<String>,
+    pub status_url: Option<UrlText>,
     /// The payment gateway [default: simulated:]
     #[arg(long, global = true, value_name = "URL")]
-    pub payment_url: Option<String>,
+    pub payment_url: Option<UrlText>,
     /// Print data as JSON; lists as one object per line
     #[arg(long, global = true)]
     pub json: bool,

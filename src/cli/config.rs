@@ -13,6 +13,14 @@ use crate::domain::format_duration;
 A flag comes before the environment (OMS_DATA_DIR, OMS_INVENTORY_URL or OMS_INVENTORY_URL_FILE,
 OMS_HOLD, ...), that before oms.toml, and that before the default. Passwords are never shown.
 
+URLs and their parameters:
+  sqlite:PATH?max_page_count=N
+  mysql://USER:PASSWORD@HOST/DATABASE?tls=required|verify-ca|verify-identity&tls-ca=PATH
+  kafka://HOST:9092,HOST:9092/TOPIC?group=&partitions=&replication=, and librdkafka's own names
+  redis://, rediss:// or redis-cluster://HOST:6379?tls-ca=PATH&prefix=oms:
+  simulated:?success=0.95&timeout=0.01&unknown=0.01&latency=20ms..200ms&seed=7
+  https://HOST/BASE?timeout=10s&connections=64&tls-ca=PATH&token-file=PATH
+
 Examples:
   oms config
   OMS_HOLD=5m oms config --json")]

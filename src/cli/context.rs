@@ -1,10 +1,10 @@
 //! What every subcommand is given.
 
-use anyhow::Context as _;
-
 use super::Output;
+use super::advice::advice;
 use crate::config::Config;
 use crate::flow::Flow;
+use crate::ports::Error;
 use crate::wiring::{self, OmsPorts};
 
 /// The configuration and the streams.
@@ -24,7 +24,7 @@ impl Context {
     pub async fn open(&self) -> anyhow::Result<OmsPorts> {
         wiring::open(&self.config)
             .await
-            .context("cannot open the stores; `oms doctor` looks closer")
+            .map_err(|error| advised("cannot open the stores", error))
     }
 
     /// Starts the flow on the configured backends and bounds.
@@ -42,7 +42,16 @@ impl Context {
     pub async fn migrate_servers(&self) -> anyhow::Result<()> {
         wiring::migrate_servers(&self.config)
             .await
-            .context("cannot migrate the stores; `oms doctor` looks closer")?;
+            .map_err(|error| advised("cannot migrate the stores", error))?;
         Ok(())
     }
+}
+
+/// What cannot be done with the stores, what to do, and why.
+pub(super) fn advised(what: &str, error: Error) -> anyhow::Error {
+    let help = match advice(&error) {
+        Some(help) => format!("{what}; {help} (`oms doctor` looks closer)"),
+        None => format!("{what}; `oms doctor` looks closer"),
+    };
+    anyhow::Error::new(error).context(help)
 }

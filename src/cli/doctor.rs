@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::advice::advice;
 use super::{Context, Table, counted, exit};
 use crate::domain::Timestamp;
 use crate::inventory::{Administration, Auditing, DeadLetterIndex, DeadLetterState, Inventory};
@@ -74,42 +75,8 @@ fn bad(check: &'static str, error: &(dyn std::error::Error + 'static)) -> Looked
         check,
         ok: false,
         detail: super::run::chain(error),
-        advice: Some(advice(error)),
+        advice: Some(advice(error).unwrap_or("see the cause above, then try again")),
         warnings: Vec::new(),
-    }
-}
-
-/// What helps against an error of a store.
-fn advice(error: &(dyn std::error::Error + 'static)) -> &'static str {
-    let text = super::run::chain(error).to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["newer oms"]) {
-        "use the newer program that wrote it, or another --data-dir"
-    } else if says(&["another program", "not a database"]) {
-        "choose another --data-dir or URL"
-    } else if says(&[
-        "readonly",
-        "read-only",
-        "permission",
-        "cannot be written to",
-    ]) {
-        "make file and folder writable for this user"
-    } else if says(&["full", "no space"]) {
-        "free disk space, or raise max_page_count in the URL"
-    } else if says(&["oms migrate"]) {
-        "run `oms migrate`"
-    } else if says(&[
-        "refused",
-        "timed out",
-        "no answer",
-        "unreachable",
-        "resolve",
-    ]) {
-        "start the server, or correct its URL"
-    } else if says(&["lock", "busy"]) {
-        "find the process that holds it; a stopped one must be resumed or killed"
-    } else {
-        "see the cause above, then try again"
     }
 }
 

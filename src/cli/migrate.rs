@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use serde_json::json;
 
+use super::context::advised;
 use super::{Context, Table, exit};
 use crate::wiring::{self, Migrated};
 
@@ -22,11 +22,11 @@ pub struct Args {}
 /// Migrates, and says which version each schema has.
 ///
 /// # Errors
-/// When a store cannot be opened, or is of a newer version.
+/// When a store cannot be opened, or is of a newer version; or when a server that has no schema does not answer.
 pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let migrated = wiring::migrate(&context.config)
         .await
-        .context("cannot migrate; `oms doctor` looks closer")?;
+        .map_err(|error| advised("cannot migrate", error))?;
     let mut table = Table::new(&["schema", ">version", "~store"]);
     for Migrated {
         schema,
@@ -45,5 +45,14 @@ pub async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     if !context.out.is_json() {
         context.out.table(&table)?;
     }
+    // Last, so that everything is migrated by then.
+    wiring::reach_unmigrated(&context.config)
+        .await
+        .map_err(|error| {
+            advised(
+                "the schemas are up to date, but a server is not there",
+                error,
+            )
+        })?;
     Ok(exit::DONE)
 }

@@ -20,6 +20,7 @@ pub mod simulate;
 pub mod statuses;
 pub mod worker;
 
+mod advice;
 mod args;
 mod context;
 mod logging;

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use super::output::talk;
 use super::{Cli, ClosedPipe, Command, Context, Output, Usage, exit, logging, signals};
-use crate::config::Config;
+use crate::config::{Config, redact_line};
 
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
@@ -63,7 +63,8 @@ fn end(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// The chain of an error on one line, without repetitions: some libraries repeat their source in their own text.
+/// The chain of an error on one line, without repetitions (some libraries repeat their source in their own
+/// text) and passwords (nobody knows what a library repeats).
 pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut line = String::new();
     let mut next = Some(error);
@@ -78,7 +79,7 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
         }
         line.push_str(&text);
     }
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+    redact_line(&line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Prints what clap has to say: help and version as they are, errors on one line.
@@ -107,7 +108,9 @@ fn usage_line(text: &str) -> String {
         .take_while(|block| !block.starts_with("Usage:"))
         .filter(|block| !block.starts_with("For more information"))
         .collect();
-    format!("{}; try `{help}`", parts.join("; "))
+    // It repeats what stood where something else should.
+    let parts = redact_line(&parts.join("; "));
+    format!("{parts}; try `{help}`")
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::signals::Stop;
 use super::{Context, exit};
+use crate::config::InventoryUrl;
 use crate::flow::Flow;
 use crate::http::{self, Api, Limits};
 use crate::wiring::OmsPorts;
@@ -62,7 +64,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
             "others can reach {address}, and whoever does can order and correct stock"
         ));
     }
-    let flow = context.flow().await?;
+    let flow = open(&listener, address, context).await?;
     let mut worker = (!args.no_worker).then(|| Worker::start(&flow, context));
     announce(address, worker.is_some(), context)?;
     let (ask, stopping) = watch::channel(false);
@@ -92,6 +94,35 @@ async fn listen(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)
         .local_addr()
         .context("cannot tell the address that is listened on")?;
     Ok((listener, address))
+}
+
+/// Opens the stores. Whoever comes meanwhile is told to wait: if that is this process itself, asking over its inventory
+/// URL, then the URL leads back here. Since every service asks before it serves, a ring of any number of them never
+/// starts: the last one hears itself.
+async fn open(
+    listener: &TcpListener,
+    address: SocketAddr,
+    context: &Context,
+) -> anyhow::Result<Flow<OmsPorts>> {
+    let InventoryUrl::Http(url) = &context.config.inventory.value else {
+        return context.flow().await;
+    };
+    let mark = Uuid::new_v4().to_string();
+    let opened = tokio::select! {
+        biased;
+        opened = context.flow() => opened,
+        never = http::turn_away(listener, &mark) => match never {},
+    };
+    opened.map_err(|error| {
+        if super::run::chain(error.as_ref()).contains(&mark) {
+            anyhow::anyhow!(
+                "the inventory URL {url} leads back to this process, which listens on {address}; \
+                 give --inventory-url the service that has the database, or the database"
+            )
+        } else {
+            error
+        }
+    })
 }
 
 fn announce(address: SocketAddr, worker: bool, context: &Context) -> anyhow::Result<()> {

@@ -11,8 +11,8 @@ use toml::Spanned;
 
 use super::file::File;
 use super::{
-    Error, InventoryUrl, Origin, PaymentUrl, QueueUrl, Sourced, SqliteUrl, StatusUrl, ValueError,
-    parse_count,
+    Error, InventoryUrl, Origin, PaymentUrl, QueueUrl, Sourced, SqliteUrl, StatusUrl, UrlText,
+    ValueError, parse_count,
 };
 use crate::domain::{format_duration, parse_duration};
 use crate::flow::Settings;
@@ -53,13 +53,13 @@ pub struct Flags {
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
     /// `--inventory-url`.
-    pub inventory_url: Option<String>,
+    pub inventory_url: Option<UrlText>,
     /// `--queue-url`.
-    pub queue_url: Option<String>,
+    pub queue_url: Option<UrlText>,
     /// `--status-url`.
-    pub status_url: Option<String>,
+    pub status_url: Option<UrlText>,
     /// `--payment-url`.
-    pub payment_url: Option<String>,
+    pub payment_url: Option<UrlText>,
 }
 
 /// What surrounds the process.

@@ -10,12 +10,14 @@ mod load;
 mod redact;
 mod sourced;
 mod url;
+mod url_text;
 
 pub use count::{CountError, parse_count};
 pub use error::{Error, ValueError};
 pub use load::{Config, Entry, Flags, System};
-pub use redact::redact;
+pub use redact::{redact, redact_line};
 pub use sourced::{Origin, Sourced};
 pub use url::{
     InventoryUrl, PaymentUrl, Port, QueueUrl, SimulatedUrl, SqliteUrl, StatusUrl, UrlError,
 };
+pub use url_text::UrlText;

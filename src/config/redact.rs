@@ -33,6 +33,21 @@ pub fn redact(url: &str) -> String {
     format!("{head}?{}", pairs.join("&"))
 }
 
+/// A line of text with every URL in it redacted. What is wrong with a command line is told with what stood there.
+pub fn redact_line(line: &str) -> String {
+    let words: Vec<String> = line
+        .split(' ')
+        .map(|word| {
+            if word.contains("://") {
+                redact(word)
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect();
+    words.join(" ")
+}
+
 fn hide_user(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return hide_user_of_nonsense(url);
@@ -106,6 +121,18 @@ mod tests {
             assert!(!shown.contains("hunter2"), "{shown}");
             assert!(shown.contains(HIDDEN), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_line_is_told_without_the_passwords_of_its_urls() {
+        assert_eq!(
+            redact_line(
+                "error: what is 'mysql://u:hunter2@db/oms', or kafka://a/b?sasl.password=hunter2 here"
+            ),
+            "error: what is 'mysql://u:***@db/oms', or kafka://a/b?sasl.password=*** here"
+        );
+        let line = "cannot reach http://***@127.0.0.1:1: `oms doctor` looks closer";
+        assert_eq!(redact_line(line), line);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use super::{Flow, Placement};
 use crate::domain::{OrderId, Reason};
-use crate::inventory::{Inventory, Refund};
+use crate::inventory::{HoldEnd, Inventory, Refund};
 use crate::payments::Payments;
 use crate::ports::{Error, Ports};
 
@@ -29,15 +29,19 @@ pub struct Swept {
 }
 
 impl<P: Ports> Flow<P> {
-    /// One round over what is overdue. The gateway is asked before anything is released (rule 1), and refunds are
+    /// One round over what is overdue; what does not fit is looked at in the rounds after it. The gateway is asked before anything is released (rule 1), and refunds are
     /// executed as they were recorded (rule 11). Any number of processes may sweep at once.
     ///
     /// # Errors
     /// When the database did not answer; what was settled until then is settled.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
-        let overdue = self.ports().inventory().expired(SWEEP_MAX).await?;
+        // Behind those of the last round, and from the front again after the last one: orders that wait for their
+        // gateway stay overdue, and however many they are, whoever comes after them has a turn.
+        let after = *self.0.swept_to.lock();
+        let overdue = self.ports().inventory().expired(after, SWEEP_MAX).await?;
         let full = overdue.len() == SWEEP_MAX;
+        *self.0.swept_to.lock() = overdue.last().filter(|_| full).map(HoldEnd::from);
         let mut released = futures::stream::iter(overdue)
             .map(|order| async move { self.release(&order, Reason::Expired).await })
             .buffer_unordered(ASKED_AT_ONCE);

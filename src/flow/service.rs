@@ -15,7 +15,7 @@ use super::stock_reads::Share;
 use super::{Metrics, Settings, stock_reads};
 use crate::domain::{CartHash, Line, Order, OrderId, Reason, Status, StatusSet, Timestamp};
 use crate::group::Group;
-use crate::inventory::{Inventory, Settle, SettleOutcome, StockLevel};
+use crate::inventory::{HoldEnd, Inventory, Settle, SettleOutcome, StockLevel};
 use crate::ports::{Clock, Error, Ports};
 use crate::queue::{Message, Position, Queue};
 use crate::rng::{OrderIds, Rng};
@@ -63,6 +63,8 @@ pub(super) struct Inner<P: Ports> {
     transitions: Group<Transition, Transitioned>,
     shared_cache: Share,
     backlog: Backlog,
+    /// Where the last round over overdue orders ended, if it did not reach the end.
+    pub(super) swept_to: Mutex<Option<HoldEnd>>,
 }
 
 /// The size of the backlog as last read, so that not every cart reads it.
@@ -142,6 +144,7 @@ impl<P: Ports> Flow<P> {
                 read_at_ms: AtomicU64::new(u64::MAX),
                 messages: AtomicU64::new(0),
             },
+            swept_to: Mutex::default(),
         };
         Self(Arc::new(inner))
     }

@@ -11,7 +11,7 @@ use super::stock_cache::{REFUSES_FOR, StockCache};
 use crate::domain::{Line, Sku};
 use crate::inventory::{Inventory, StockLevel};
 use crate::ports::{Clock, Error, Ports};
-use crate::statuses::Statuses;
+use crate::statuses::{CachedStock, Statuses};
 
 /// The most items of one read or write.
 const BATCH_MAX: usize = 2_000;
@@ -103,23 +103,27 @@ pub(super) fn refresh<P: Ports>(
     ask
 }
 
-/// Starts the task that puts committed stock into the shared cache, latest version of each item only. What has become
-/// too old to refuse, by a slow database or while the cache hung, is not put there as if it were new (rule 7).
+/// Starts the task that puts committed stock into the shared cache, latest version of each item only, with the time at
+/// which it was known: however slow the database or the cache is, nobody refuses on what is older than it looks
+/// (rule 7). What is too old already is not put there.
 pub(super) fn share<P: Ports>(ports: Arc<P>) -> Share {
     let (share, mut inbox) = mpsc::unbounded_channel::<(Instant, Vec<StockLevel>)>();
     tokio::spawn(async move {
         let mut gathered = Vec::new();
         while inbox.recv_many(&mut gathered, BATCH_MAX).await > 0 {
-            let mut latest = BTreeMap::<Sku, StockLevel>::new();
+            let now = ports.clock().now();
+            let mut latest = BTreeMap::<Sku, CachedStock>::new();
             let fresh = gathered
                 .drain(..)
-                .filter(|(learnt, _)| learnt.elapsed() <= REFUSES_FOR);
-            for level in fresh.flat_map(|(_, levels)| levels) {
-                let newer = latest
-                    .get(&level.sku)
-                    .is_none_or(|known| known.version <= level.version);
+                .map(|(learnt, levels)| (learnt.elapsed(), levels))
+                .filter(|(age, _)| *age <= REFUSES_FOR);
+            for cached in fresh.flat_map(|(age, levels)| CachedStock::all(levels, now.minus(age))) {
+                let newer = latest.get(&cached.level.sku).is_none_or(|known| {
+                    let rank = |cached: &CachedStock| (cached.level.version, cached.cached_at);
+                    rank(known) <= rank(&cached)
+                });
                 if newer {
-                    latest.insert(level.sku.clone(), level);
+                    latest.insert(cached.level.sku.clone(), cached);
                 }
             }
             if latest.is_empty() {

@@ -10,6 +10,7 @@ use crate::domain::{Money, Sku};
 use crate::inventory::{
     Adjusted, Adjustment, Administration, Inventory, NewItem, PutOutcome, StockLevel,
 };
+use crate::ports::Clock;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -127,11 +128,12 @@ pub(super) async fn put<P: Served>(
         stock: stock.unwrap_or(0),
     };
     let inventory = api.flow().ports().inventory();
+    let began = api.flow().ports().clock().now();
     let outcome = inventory.put_items(vec![item]).await?;
     let level = level(&api, &sku).await?.ok_or_else(|| unknown(&sku))?;
     let created = outcome.first() == Some(&PutOutcome::Created);
     if created {
-        api.cache_stock(vec![level.clone()]).await;
+        api.cache_stock(vec![level.clone()], began).await;
     }
     let status = if created {
         StatusCode::CREATED
@@ -181,6 +183,7 @@ pub(super) async fn adjust<P: Served>(
         reason: request.reason().map_err(invalid)?,
     };
     let inventory = api.flow().ports().inventory();
+    let began = api.flow().ports().clock().now();
     let mut outcomes = inventory.adjust(vec![adjustment]).await?;
     let (level, repeated) = match outcomes.pop() {
         Some(Adjusted::Applied(level)) => (level, false),
@@ -198,7 +201,7 @@ pub(super) async fn adjust<P: Served>(
         }
         None => return Err(crate::ports::Error::outcome_unknown("correct the stock").into()),
     };
-    api.cache_stock(vec![level.clone()]).await;
+    api.cache_stock(vec![level.clone()], began).await;
     Ok(Json(AdjustedBody::new(id, repeated, level)))
 }
 

@@ -20,9 +20,13 @@ use super::problem::Problem;
 use super::routes::Route;
 use super::{Api, Served};
 use crate::flow::Metrics;
+use crate::queue::{Lag, Queue};
 
 /// What `prometheus-client` writes.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long a scrape waits for the queue: the other metrics are worth having without it.
+const LAG_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// The statuses that the API answers; their counters are looked up once.
 const STATUSES: [u16; 14] = [
@@ -42,6 +46,12 @@ struct RequestLabels {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LagLabels {
+    topic: String,
+    partition: u32,
+}
+
 /// A registry of its own, and the counters of every route at hand.
 #[derive(Debug)]
 pub(super) struct HttpMetrics {
@@ -49,6 +59,7 @@ pub(super) struct HttpMetrics {
     routes: HashMap<&'static str, Vec<(Method, Endpoint)>>,
     unmatched: Endpoint,
     resident_bytes: Gauge<i64, AtomicI64>,
+    lag: Family<LagLabels, Gauge>,
 }
 
 impl HttpMetrics {
@@ -66,6 +77,12 @@ impl HttpMetrics {
             "Time from a request's head to its answer",
             Unit::Seconds,
             seconds.clone(),
+        );
+        let lag = Family::default();
+        oms.register(
+            "queue_lag_messages",
+            "Messages of a partition that no worker has committed; absent while the queue does not answer",
+            lag.clone(),
         );
         let resident_bytes = Gauge::default();
         registry.register_with_unit(
@@ -85,6 +102,7 @@ impl HttpMetrics {
             routes: by_path,
             registry,
             resident_bytes,
+            lag,
         }
     }
 
@@ -93,6 +111,26 @@ impl HttpMetrics {
         path.and_then(|path| self.routes.get(path))
             .and_then(|methods| methods.iter().find(|(known, _)| known == method))
             .map_or(&self.unmatched, |(_, endpoint)| endpoint)
+    }
+
+    /// Notes how far workers are; what is not known is not told.
+    fn set_lag(&self, topic: &str, lag: Option<&[Lag]>) {
+        let Some(lag) = lag else {
+            self.lag.clear();
+            return;
+        };
+        for &Lag {
+            partition,
+            messages,
+        } in lag
+        {
+            let labels = LagLabels {
+                topic: topic.to_owned(),
+                partition,
+            };
+            let messages = i64::try_from(messages).unwrap_or(i64::MAX);
+            self.lag.get_or_create(&labels).set(messages);
+        }
     }
 
     fn text(&self) -> Result<String, std::fmt::Error> {
@@ -171,6 +209,16 @@ fn resident_bytes() -> Option<i64> {
     responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"))
 )]
 pub(super) async fn scrape<P: Served>(State(api): State<Api<P>>) -> Response {
+    let queue = api.flow().ports().queue();
+    let lag = match tokio::time::timeout(LAG_TIME_MAX, queue.lag()).await {
+        Ok(Ok(lag)) => Some(lag),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the lag is not known");
+            None
+        }
+        Err(_) => None,
+    };
+    api.metrics().set_lag(queue.topic(), lag.as_deref());
     match api.metrics().text() {
         Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
         Err(error) => {

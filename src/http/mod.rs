@@ -20,6 +20,7 @@ mod reservations;
 mod routes;
 mod schema;
 mod server;
+mod starting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +34,13 @@ pub use openapi::document;
 pub use problem::{Kind, Problem};
 pub use routes::{Route, router, routes};
 pub use server::serve;
+pub use starting::turn_away;
 
+use crate::domain::Timestamp;
 use crate::flow::Flow;
 use crate::inventory::{Administration, Auditing, DeadLetterIndex, StockLevel};
 use crate::ports::Ports;
-use crate::statuses::Statuses;
+use crate::statuses::{CachedStock, Statuses};
 use health::Trouble;
 use metrics::HttpMetrics;
 use placements::Placements;
@@ -148,13 +151,19 @@ impl<P: Served> Api<P> {
         }
     }
 
-    /// Puts committed stock into the shared cache. It being away does no harm: what it says grows old in 100 ms.
-    async fn cache_stock(&self, levels: Vec<StockLevel>) {
+    /// Puts stock into the shared cache that was committed since `began`. It being away does no harm: what it says
+    /// grows old in 100 ms.
+    async fn cache_stock(&self, levels: Vec<StockLevel>, began: Timestamp) {
         if levels.is_empty() {
             return;
         }
         let statuses = self.flow().ports().statuses();
-        match timeout(STATUSES_WAIT_MAX, statuses.cache_stock(levels)).await {
+        match timeout(
+            STATUSES_WAIT_MAX,
+            statuses.cache_stock(CachedStock::all(levels, began)),
+        )
+        .await
+        {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the shared stock cache is behind"),
             Err(_) => tracing::debug!("the shared stock cache does not answer"),

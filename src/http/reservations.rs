@@ -62,18 +62,15 @@ pub(super) async fn create<P: Served>(
     let order_id = chosen_id(header, request.order_id.as_deref())?
         .unwrap_or_else(|| api.flow().new_order_id());
     let cart = request.cart().map_err(|problem| problem.about(order_id))?;
+    let began = api.flow().ports().clock().now();
     let batch = ReserveBatch {
-        carts: vec![AcceptedCart::new(
-            order_id,
-            cart,
-            api.flow().ports().clock().now(),
-        )],
+        carts: vec![AcceptedCart::new(order_id, cart, began)],
         hold: api.flow().settings().hold,
     };
     let inventory = api.flow().ports().inventory();
     let in_doubt = |source| Problem::from(Failure::Port { order_id, source });
     let mut reservation = inventory.reserve(batch).await.map_err(in_doubt)?;
-    api.cache_stock(reservation.levels).await;
+    api.cache_stock(reservation.levels, began).await;
     match reservation.outcomes.pop() {
         Some(ReserveOutcome::Order(order)) => Ok(Json(ReservationBody {
             order_id,

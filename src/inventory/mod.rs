@@ -24,8 +24,8 @@ pub use admin::{
 };
 pub use audit::{AuditReport, Check, Finding};
 pub use types::{
-    Refund, Reservation, ReserveBatch, ReserveOutcome, Settle, SettleAction, SettleOutcome,
-    Settlement, StockAnswer, StockLevel,
+    HoldEnd, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle, SettleAction,
+    SettleOutcome, Settlement, StockAnswer, StockLevel,
 };
 
 use crate::domain::{Order, OrderId, Sku};
@@ -60,8 +60,13 @@ pub trait Inventory: Send + Sync + 'static {
         ids: Vec<OrderId>,
     ) -> impl Future<Output = Result<Vec<Option<Order>>, Error>> + Send;
 
-    /// At most `limit` BLOCK orders whose hold has run out, longest overdue first, by the database's clock.
-    fn expired(&self, limit: usize) -> impl Future<Output = Result<Vec<Order>, Error>> + Send;
+    /// At most `limit` BLOCK orders whose hold has run out, longest overdue first, by the database's clock; those of
+    /// one hold by id. With `after`, only those that come after it.
+    fn expired(
+        &self,
+        after: Option<HoldEnd>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Order>, Error>> + Send;
 
     /// At most `limit` refunds that are recorded and not yet executed, oldest first.
     fn refunds_due(&self, limit: usize) -> impl Future<Output = Result<Vec<Refund>, Error>> + Send;

@@ -117,6 +117,24 @@ pub struct StockAnswer {
     pub now: Timestamp,
 }
 
+/// Where an order stands among those whose holds run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HoldEnd {
+    /// When its hold runs out, by the database's clock.
+    pub hold_until: Timestamp,
+    /// The order, among those that were decided at once.
+    pub order_id: OrderId,
+}
+
+impl From<&Order> for HoldEnd {
+    fn from(order: &Order) -> Self {
+        Self {
+            hold_until: order.hold_until,
+            order_id: order.order_id,
+        }
+    }
+}
+
 /// Money that is owed to a buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {

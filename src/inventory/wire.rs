@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState, Item,
-    NewItem, OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
+    Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState, HoldEnd,
+    Item, NewItem, OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
     StockAnswer, Story,
 };
 use crate::domain::{
@@ -148,6 +148,10 @@ pub struct Orders {
 /// Orders whose hold has run out, by the database's clock.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Expired {
+    /// Only those after this one.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<HoldEnd>,
     /// At most so many.
     pub limit: usize,
 }

@@ -37,8 +37,13 @@ pub trait Queue: Send + Sync + 'static {
     /// Whether the group has committed everything before a mark.
     fn consumed(&self, mark: &Mark) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// How many messages the group has not committed yet.
-    fn backlog(&self) -> impl Future<Output = Result<u64, Error>> + Send;
+    /// How many messages the group has not committed yet, partition by partition.
+    fn lag(&self) -> impl Future<Output = Result<Vec<Lag>, Error>> + Send;
+
+    /// The same of all partitions together.
+    fn backlog(&self) -> impl Future<Output = Result<u64, Error>> + Send {
+        async { Ok(self.lag().await?.iter().map(|lag| lag.messages).sum()) }
+    }
 
     /// The topic's name, as it stands in the coordinates of dead letters.
     fn topic(&self) -> &str;
@@ -100,6 +105,15 @@ pub struct DeadLetter {
     pub delivery: Delivery,
     /// What is wrong with it: a code and words.
     pub reason: String,
+}
+
+/// What the group has not committed yet in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lag {
+    /// The partition.
+    pub partition: u32,
+    /// How many messages.
+    pub messages: u64,
 }
 
 /// An end of the log: per partition, the offset of the next message.

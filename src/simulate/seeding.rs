@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::catalogue;
 use crate::domain::Sku;
 use crate::inventory::{Adjusted, Adjustment, Administration, Item, NewItem};
-use crate::ports::{Error, Ports};
-use crate::statuses::Statuses;
+use crate::ports::{Clock, Error, Ports};
+use crate::statuses::{CachedStock, Statuses};
 
 /// How many items go into one transaction, or onto one page.
 const BATCH: usize = 1_000;
@@ -99,13 +99,15 @@ where
         ports.inventory().put_items(batch.to_vec()).await?;
     }
     for batch in top_ups.chunks(BATCH) {
+        let began = ports.clock().now();
         let adjusted = ports.inventory().adjust(batch.to_vec()).await?;
         let levels = adjusted.into_iter().filter_map(|adjusted| match adjusted {
             Adjusted::Applied(level) | Adjusted::Repeated(level) => Some(level),
             _ => None,
         });
         // A cache that is behind for 100 ms is as good as one that is not.
-        if let Err(error) = ports.statuses().cache_stock(levels.collect()).await {
+        let cached = CachedStock::all(levels, began);
+        if let Err(error) = ports.statuses().cache_stock(cached).await {
             tracing::debug!(%error, "the shared stock cache is behind");
         }
     }

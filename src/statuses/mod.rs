@@ -50,11 +50,11 @@ pub trait Statuses: Send + Sync + 'static {
         skus: Vec<Sku>,
     ) -> impl Future<Output = Result<Vec<Option<CachedStock>>, Error>> + Send;
 
-    /// Puts committed stock into the shared cache. An entry of a higher version stays, unless it is over 100 ms old
-    /// (rule 7).
+    /// Puts committed stock into the shared cache, with the time that each was known at. An entry of a higher version
+    /// stays, unless it is over 100 ms old (rule 7).
     fn cache_stock(
         &self,
-        levels: Vec<StockLevel>,
+        levels: Vec<CachedStock>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
@@ -113,6 +113,18 @@ pub enum Transitioned {
 pub struct CachedStock {
     /// The stock; `earliest_hold` is not kept.
     pub level: StockLevel,
-    /// When it was cached, by the clock of whoever did. An entry from the future is stale.
+    /// Since when at the latest it may have been so: when the transaction or the read began that told it, by the clock
+    /// of whoever cached it. An entry from the future is stale.
     pub cached_at: Timestamp,
+}
+
+impl CachedStock {
+    /// Levels that one transaction or read told, which began then.
+    pub fn all(levels: impl IntoIterator<Item = StockLevel>, began: Timestamp) -> Vec<Self> {
+        let cached = |level| Self {
+            level,
+            cached_at: began,
+        };
+        levels.into_iter().map(cached).collect()
+    }
 }

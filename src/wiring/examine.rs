@@ -3,7 +3,6 @@
 use super::places::{self, Health, Place};
 use crate::config::{Config, InventoryUrl, PaymentUrl, Port, QueueUrl, StatusUrl};
 use crate::domain::format_duration;
-use crate::inventory::Auditing;
 use crate::inventory::http::HttpInventory;
 use crate::inventory::mysql::MysqlInventory;
 use crate::payments::Payments;
@@ -74,13 +73,9 @@ async fn inventory(url: &InventoryUrl) -> Option<Examined> {
                 Vec::new(),
             )
         }),
-        InventoryUrl::Http(url) => match HttpInventory::open(url) {
-            Ok(service) => service
-                .store_id()
-                .await
-                .map(|_| ("the inventory service answers".to_owned(), Vec::new())),
-            Err(error) => Err(error),
-        },
+        InventoryUrl::Http(url) => HttpInventory::connect(url)
+            .await
+            .map(|_| ("the inventory service answers".to_owned(), Vec::new())),
     };
     Some(Examined {
         port: Port::Inventory,

@@ -11,8 +11,9 @@ use crate::inventory::mysql::MysqlInventory;
 use crate::inventory::sqlite::SqliteInventory;
 use crate::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, Inventory, Item, NewItem, OrderFilter,
-    PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, Story,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, HoldEnd, Inventory, Item, NewItem,
+    OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
+    Story,
 };
 use crate::ports::Error;
 
@@ -55,8 +56,8 @@ impl Inventory for AnyInventory {
         pass_on!(self, inner => inner.orders(ids).await)
     }
 
-    async fn expired(&self, limit: usize) -> Result<Vec<Order>, Error> {
-        pass_on!(self, inner => inner.expired(limit).await)
+    async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
+        pass_on!(self, inner => inner.expired(after, limit).await)
     }
 
     async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {

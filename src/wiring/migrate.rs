@@ -1,10 +1,13 @@
 //! Brings schemas and topics up to date.
 
 use super::places;
-use crate::config::{Config, InventoryUrl, QueueUrl};
+use crate::clock::SystemClock;
+use crate::config::{Config, InventoryUrl, QueueUrl, StatusUrl};
+use crate::inventory::http::HttpInventory;
 use crate::inventory::mysql::MysqlInventory;
 use crate::ports::Error;
 use crate::queue::kafka::KafkaQueue;
+use crate::statuses::redis::RedisStatuses;
 
 /// A schema that is up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,4 +68,18 @@ pub async fn migrate_servers(config: &Config) -> Result<Vec<Migrated>, Error> {
         });
     }
     Ok(migrated)
+}
+
+/// Makes sure that the servers answer which have no schema of their own: Redis, and an inventory service.
+///
+/// # Errors
+/// Which one does not, and where.
+pub async fn reach_unmigrated(config: &Config) -> Result<(), Error> {
+    if let InventoryUrl::Http(url) = &config.inventory.value {
+        HttpInventory::connect(url).await?;
+    }
+    if let StatusUrl::Redis(url) = &config.statuses.value {
+        RedisStatuses::connect(url, SystemClock).await?;
+    }
+    Ok(())
 }

@@ -19,7 +19,7 @@ mod statuses;
 
 pub use examine::{Examined, examine};
 pub use inventory::AnyInventory;
-pub use migrate::{Migrated, migrate, migrate_servers};
+pub use migrate::{Migrated, migrate, migrate_servers, reach_unmigrated};
 pub use open::{OmsPorts, open, start};
 pub use payments::AnyPayments;
 pub use queue::{AnyConsumer, AnyQueue};

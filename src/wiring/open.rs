@@ -37,7 +37,7 @@ pub async fn open(config: &Config) -> Result<OmsPorts, Error> {
                 SystemClock,
             )?),
             InventoryUrl::Mysql(url) => AnyInventory::Mysql(MysqlInventory::connect(url).await?),
-            InventoryUrl::Http(url) => AnyInventory::Http(HttpInventory::open(url)?),
+            InventoryUrl::Http(url) => AnyInventory::Http(HttpInventory::connect(url).await?),
         },
         queue: match &config.queue.value {
             QueueUrl::Sqlite(_) => {

@@ -6,7 +6,7 @@ use crate::clock::SystemClock;
 use crate::ports::Error;
 use crate::queue::kafka::{KafkaConsumer, KafkaQueue};
 use crate::queue::sqlite::{SqliteConsumer, SqliteQueue};
-use crate::queue::{Consumer, DeadLetter, Delivery, Mark, Message, Position, Queue};
+use crate::queue::{Consumer, DeadLetter, Delivery, Lag, Mark, Message, Position, Queue};
 
 /// One of the queues. Every call is passed on as it is.
 #[derive(Debug)]
@@ -62,8 +62,8 @@ impl Queue for AnyQueue {
         pass_on!(self, inner => inner.consumed(mark).await)
     }
 
-    async fn backlog(&self) -> Result<u64, Error> {
-        pass_on!(self, inner => inner.backlog().await)
+    async fn lag(&self) -> Result<Vec<Lag>, Error> {
+        pass_on!(self, inner => inner.lag().await)
     }
 
     fn topic(&self) -> &str {

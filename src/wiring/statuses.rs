@@ -4,7 +4,6 @@ use tokio::time::Instant;
 
 use crate::clock::SystemClock;
 use crate::domain::{OrderId, Sku};
-use crate::inventory::StockLevel;
 use crate::ports::Error;
 use crate::statuses::redis::RedisStatuses;
 use crate::statuses::sqlite::SqliteStatuses;
@@ -54,7 +53,7 @@ impl Statuses for AnyStatuses {
         pass_on!(self, inner => inner.cached_stock(skus).await)
     }
 
-    async fn cache_stock(&self, levels: Vec<StockLevel>) -> Result<(), Error> {
+    async fn cache_stock(&self, levels: Vec<CachedStock>) -> Result<(), Error> {
         pass_on!(self, inner => inner.cache_stock(levels).await)
     }
 }

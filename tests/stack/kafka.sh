@@ -7,6 +7,7 @@ KAFKA_MEMBERS=(kafka-1 kafka-2 kafka-3)
 
 kafka_needs() {
     need java default-jre-headless
+    need openssl openssl
     is_fetched "kafka-$KAFKA_VERSION" || need mvn maven
 }
 
@@ -37,7 +38,10 @@ END
     quietly "$1/log" mvn -B -U -f "$1/pom.xml" dependency:copy-dependencies -DoutputDirectory="$1/out"
 }
 
-kafka_ports() { assign_ports "$1" port controller-port; }
+kafka_ports() { # NAME
+    assign_ports "$1" port controller-port
+    is_kafka_member "$1" || assign_ports "$1" sasl-port
+}
 
 is_kafka_member() { [[ $1 == kafka-* ]]; }
 
@@ -50,6 +54,7 @@ kafka_java() { # NAME OPTION...
 
 kafka_prepare() { # NAME
     local JAVA dir=$STACK_DIR/$1
+    is_kafka_member "$1" || kafka_certificate "$dir"
     kafka_properties "$1" >"$dir/server.properties"
     cat >"$dir/log4j2.properties" <<END
 appender.stdout.type=Console
@@ -69,11 +74,31 @@ END
 # One for all brokers: 16 bytes in base64, whose last letter says two bits only.
 kafka_cluster_id() { echo "$(secret kafka-cluster-id 21)A"; }
 
+# A certificate for this machine that is its own authority, and the same with its key, as the broker wants it.
+kafka_certificate() { # DIR
+    quietly "$1/log" openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=oms-stack \
+        -addext 'subjectAltName=IP:127.0.0.1,DNS:localhost' -keyout "$1/key.pem" -out "$1/ca.pem" || return 1
+    cat "$1/key.pem" "$1/ca.pem" >"$1/keystore.pem"
+}
+
+# What a client needs to come in by the door that is locked: TLS, and a user with a password.
+kafka_sasl_url() { # TOPIC
+    echo "kafka://127.0.0.1:$(port_of kafka sasl-port)/$1?security.protocol=SASL_SSL&sasl.mechanism=PLAIN&sasl.username=oms&sasl.password=$(secret password 24)&ssl.ca.location=$STACK_DIR/kafka/ca.pem"
+}
+
 # The session (9 s by default) is how long a paused broker keeps its partitions, and how long a killed one cannot come back.
 kafka_properties() { # NAME
-    local dir=$STACK_DIR/$1 id=1 replicas=1 in_sync=1 members=("$1") voters=() member
+    local dir=$STACK_DIR/$1 id=1 replicas=1 in_sync=1 members=("$1") voters=() member locked=''
     if is_kafka_member "$1"; then
         id=${1#kafka-} replicas=3 in_sync=2 members=("${KAFKA_MEMBERS[@]}")
+    else
+        locked=,SASL_SSL://127.0.0.1:$(port_of "$1" sasl-port)
+        cat <<END
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_oms="$(secret password 24)";
+listener.name.sasl_ssl.ssl.keystore.type=PEM
+listener.name.sasl_ssl.ssl.keystore.location=$dir/keystore.pem
+END
     fi
     for member in "${members[@]}"; do
         voters+=("$((${#voters[@]} + 1))@127.0.0.1:$(port_of "$member" controller-port)")
@@ -82,10 +107,10 @@ kafka_properties() { # NAME
 process.roles=broker,controller
 node.id=$id
 controller.quorum.voters=$(IFS=,; echo "${voters[*]}")
-listeners=PLAINTEXT://127.0.0.1:$(port_of "$1"),CONTROLLER://127.0.0.1:$(port_of "$1" controller-port)
-advertised.listeners=PLAINTEXT://127.0.0.1:$(port_of "$1")
+listeners=PLAINTEXT://127.0.0.1:$(port_of "$1"),CONTROLLER://127.0.0.1:$(port_of "$1" controller-port)$locked
+advertised.listeners=PLAINTEXT://127.0.0.1:$(port_of "$1")$locked
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
 log.dirs=$dir/data
 auto.create.topics.enable=false
 default.replication.factor=$replicas

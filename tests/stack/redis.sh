@@ -1,8 +1,23 @@
 # shellcheck shell=bash
-# Redis: `redis` alone, and `redis-1` to `redis-3`, the masters of a cluster.
+# Redis: `redis` alone, and `redis-1` to `redis-3`, the masters of a cluster. All of them are Valkey if the stack was made so.
 
 # shellcheck disable=SC2034 # `up` uses it.
 REDIS_MEMBERS=(redis-1 redis-2 redis-3)
+
+VALKEY_ROOT=$STACK_CACHE/valkey
+
+valkey_fetch() { # WORK
+    local work=$1 PROGRAM
+    say "fetching Valkey from Debian sid"
+    quietly "$work/log" unpack_from_sid "$work" valkey-server || return 1
+    sid_program "$work/out" "$(valkey_path "$work/out")"
+    quietly "$work/log" "${PROGRAM[@]}" --version
+}
+
+# The server is a link to what checks files, which knows by its name what to be; sid's loader would hide the name.
+valkey_path() { # ROOT
+    if [[ -e $1/usr/bin/valkey-server ]]; then echo usr/bin/valkey-server; else echo usr/bin/valkey-check-rdb; fi
+}
 
 redis_needs() {
     need redis-server redis-server
@@ -23,7 +38,9 @@ redis_start() { # NAME
     if is_redis_member "$1"; then
         cluster=(--cluster-enabled yes --cluster-port "$(port_of "$1" bus-port)" --cluster-node-timeout 5000)
     fi
-    launch "$1" redis-server --bind 127.0.0.1 --port "$(port_of "$1")" --dir "$STACK_DIR/$1/data" --daemonize no \
+    local PROGRAM=(redis-server)
+    if [[ -e $STACK_DIR/valkey ]]; then sid_program "$VALKEY_ROOT" "$(valkey_path "$VALKEY_ROOT")"; fi
+    launch "$1" "${PROGRAM[@]}" --bind 127.0.0.1 --port "$(port_of "$1")" --dir "$STACK_DIR/$1/data" --daemonize no \
         --appendonly yes --save '' --maxmemory-policy noeviction "${cluster[@]}"
 }
 

@@ -9,7 +9,8 @@ use super::show::unknown;
 use crate::cli::{Context, Usage, counted, exit};
 use crate::domain::Sku;
 use crate::inventory::{Adjusted, Adjustment, Administration, StockLevel};
-use crate::statuses::Statuses;
+use crate::ports::Clock;
+use crate::statuses::{CachedStock, Statuses};
 
 /// Arguments of `oms inventory adjust`.
 #[derive(Debug, clap::Args)]
@@ -60,6 +61,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         by: args.by,
         reason,
     };
+    let began = ports.clock.now();
     let adjusted = ports.inventory.adjust(vec![adjustment]).await?;
     let (level, repeated) = match adjusted.into_iter().next() {
         Some(Adjusted::Applied(level)) => (level, false),
@@ -74,7 +76,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
         Some(Adjusted::UnknownSku) | None => return Err(unknown(&args.sku)),
     };
     // The database has it; the cache only makes others see it sooner.
-    if let Err(error) = ports.statuses.cache_stock(vec![level.clone()]).await {
+    let cached = CachedStock::all([level.clone()], began);
+    if let Err(error) = ports.statuses.cache_stock(cached).await {
         tracing::warn!(%error, "the stock cache is behind");
     }
     report(

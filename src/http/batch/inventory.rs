@@ -60,7 +60,7 @@ pub(crate) async fn orders<P: Served>(
     told(api.inventory().orders(call.ids).await)
 }
 
-/// Blocked orders whose hold has run out, longest overdue first.
+/// Blocked orders whose hold has run out, longest overdue first; `after` (`hold_until`, `order_id`) goes on behind one.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/expired", operation_id = "batch_expired", tag = "batch",
     request_body = wire::Expired,
@@ -70,7 +70,7 @@ pub(crate) async fn expired<P: Served>(
     State(api): State<Api<P>>,
     Sent(call): Sent<wire::Expired>,
 ) -> Told<wire::Expired> {
-    told(api.inventory().expired(call.limit).await)
+    told(api.inventory().expired(call.after, call.limit).await)
 }
 
 /// Refunds that are recorded and not executed, oldest first.

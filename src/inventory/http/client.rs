@@ -7,11 +7,14 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::http_client::{Answer, Ask, Client, HttpUrl, Limits};
-use crate::inventory::wire::{Call, PREFIX, REQUEST_BYTES_MAX};
+use crate::inventory::wire::{self, Call, PREFIX, REQUEST_BYTES_MAX};
 use crate::ports::{Error, ErrorKind};
 
 /// How long one call may take unless the URL says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the first answer may take.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The most calls under way unless the URL says otherwise; the others wait.
 const CONNECTIONS: usize = 64;
@@ -47,6 +50,28 @@ impl HttpInventory {
             client,
             timeout: url.timeout().unwrap_or(TIMEOUT),
         })
+    }
+
+    /// The inventory service at a URL, once it has answered.
+    ///
+    /// # Errors
+    /// When it does not answer within 5 s, or cannot reach its own database.
+    pub async fn connect(url: &HttpUrl) -> Result<Self, Error> {
+        let service = Self::open(url)?;
+        // Not its store's id, which it may remember: this question goes all the way to the database.
+        let question = wire::Stock {
+            skus: Vec::new(),
+            with_holds: false,
+        };
+        let limit = service.timeout.min(CONNECT_TIME_MAX);
+        let answer = service.call_within("read stock", &question, limit).await;
+        match answer {
+            Ok(_) => Ok(service),
+            Err(error) => {
+                let action = format!("open the inventory service {url}");
+                Err(Error::new(error.kind(), action).because(error))
+            }
+        }
     }
 
     pub(super) async fn call<C: Call>(&self, action: &str, call: &C) -> Result<C::Answer, Error> {

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::wire::{self, REQUEST_BYTES_MAX};
 use super::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, Inventory, Item, NewItem, OrderFilter,
-    PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, Story,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, HoldEnd, Inventory, Item, NewItem,
+    OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
+    Story,
 };
 use crate::domain::{Order, OrderId, Sku};
 use crate::ports::Error;
@@ -58,8 +59,8 @@ impl Inventory for HttpInventory {
             .await
     }
 
-    async fn expired(&self, limit: usize) -> Result<Vec<Order>, Error> {
-        self.call("read overdue orders", &wire::Expired { limit })
+    async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
+        self.call("read overdue orders", &wire::Expired { after, limit })
             .await
     }
 

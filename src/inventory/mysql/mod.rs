@@ -48,7 +48,7 @@ use self::lane::{Ask, Job, Lane};
 use self::reserve::Reserve;
 use self::settle::SettleAll;
 use super::{
-    Error, Inventory, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
+    Error, HoldEnd, Inventory, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
     StockLevel,
 };
 use crate::domain::{Order, OrderId, Sku};
@@ -135,9 +135,9 @@ impl Inventory for MysqlInventory {
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
-    async fn expired(&self, limit: usize) -> Result<Vec<Order>, Error> {
-        let ask = Ask(limit, |connection, limit| {
-            Box::pin(read::expired(connection, *limit))
+    async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
+        let ask = Ask((after, limit), |connection, (after, limit)| {
+            Box::pin(read::expired(connection, *after, *limit))
         });
         self.reading.read("read overdue orders", &ask).await
     }

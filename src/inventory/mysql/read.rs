@@ -10,7 +10,7 @@ use super::rows::{self, Fields, ITEM_COLUMNS, NOW, ORDER_COLUMNS, REFUND_COLUMNS
 use super::sql;
 use crate::domain::{Order, OrderId, OrderState, Sku, Timestamp};
 use crate::inventory::decide::ItemRow;
-use crate::inventory::{Refund, StockLevel};
+use crate::inventory::{HoldEnd, Refund, StockLevel};
 
 /// How many held orders are looked at for the earliest hold on an item.
 const HOLDS_READ_MAX: usize = 1_000;
@@ -141,12 +141,25 @@ pub(super) async fn refunds_of(
 }
 
 /// Overdue orders, the longest overdue first.
-pub(super) async fn expired(connection: &mut Conn, limit: usize) -> Result<Vec<Order>, Fault> {
+pub(super) async fn expired(
+    connection: &mut Conn,
+    after: Option<HoldEnd>,
+    limit: usize,
+) -> Result<Vec<Order>, Fault> {
+    // Before every order there can be.
+    let after = after.unwrap_or(HoldEnd {
+        hold_until: Timestamp::from_millis(i64::MIN),
+        order_id: OrderId::from_bytes([0; 16]),
+    });
+    // Not `(hold_until, order_id) > (?, ?)`: MySQL does not read a range by that.
     let query = format!(
         "SELECT {ORDER_COLUMNS} FROM orders FORCE INDEX (orders_open) \
-         WHERE state = 1 AND hold_until <= {NOW} ORDER BY hold_until LIMIT {limit}"
+         WHERE state = 1 AND hold_until BETWEEN ? AND {NOW} AND (hold_until > ? OR order_id > ?) \
+         ORDER BY hold_until, order_id LIMIT {limit}"
     );
-    let rows: Vec<Row> = connection.query(query).await?;
+    let from = after.hold_until.millis();
+    let parameters = (from, from, after.order_id.as_bytes().as_slice());
+    let rows: Vec<Row> = connection.exec(query, parameters).await?;
     rows.into_iter().map(rows::order).collect()
 }
 

@@ -35,6 +35,11 @@ pub(super) enum Tls {
     Off,
     /// Encrypted, whoever answers.
     Required,
+    /// Encrypted, and the certificate is checked: issued by a known authority, whatever its name is.
+    VerifiedAuthority {
+        /// As of `Verified`.
+        ca: Option<PathBuf>,
+    },
     /// Encrypted, and the certificate is checked: issued by a known authority, and for this name.
     Verified {
         /// A file with the authorities to trust instead of the built-in ones, in PEM.
@@ -61,10 +66,10 @@ pub enum UrlError {
 impl MysqlUrl {
     /// Reads a URL. User, password and database may be percent-encoded.
     ///
-    /// Parameters: `tls=off|required|verify-identity` (off if left out), and with `verify-identity` also `tls-ca=PATH`
-    /// (trust these authorities only) and `tls-name=NAME` (the name in the certificate, if not that of the host).
-    /// There is no `verify-ca`: the library cannot check the authority without the name. The certificate must have
-    /// subject alternative names, which those that MySQL makes for itself lack.
+    /// Parameters: `tls=off|required|verify-ca|verify-identity` (off if left out). Both that verify take `tls-ca=PATH`
+    /// (trust these authorities only); `verify-identity` also takes `tls-name=NAME` (the name in the certificate, if
+    /// not that of the host). For `verify-identity` the certificate must have subject alternative names, which those
+    /// that MySQL makes for itself lack; `verify-ca` takes these, too.
     ///
     /// # Errors
     /// [`UrlError`], which shows no password.
@@ -115,7 +120,9 @@ impl MysqlUrl {
     /// Has a relative `tls-ca` start at this folder.
     #[must_use]
     pub fn relative_to(mut self, base: &Path) -> Self {
-        if let Tls::Verified { ca: Some(ca), .. } = &mut self.tls {
+        if let Tls::Verified { ca: Some(ca), .. } | Tls::VerifiedAuthority { ca: Some(ca) } =
+            &mut self.tls
+        {
             *ca = base.join(&ca);
         }
         self
@@ -167,13 +174,22 @@ fn tls(url: &Url) -> Result<Tls, UrlError> {
             ca: ca.map(PathBuf::from),
             name,
         }),
-        None | Some("off" | "required") if ca.is_some() || name.is_some() => Err(
-            UrlError::Parameter("tls-ca and tls-name need tls=verify-identity".to_owned()),
-        ),
+        Some("verify-ca") if name.is_none() => Ok(Tls::VerifiedAuthority {
+            ca: ca.map(PathBuf::from),
+        }),
+        Some("verify-ca") => Err(UrlError::Parameter(
+            "tls-name needs tls=verify-identity: verify-ca takes any name".to_owned(),
+        )),
+        None | Some("off" | "required") if ca.is_some() || name.is_some() => {
+            Err(UrlError::Parameter(
+                "tls-ca needs tls=verify-ca or tls=verify-identity, and tls-name the latter"
+                    .to_owned(),
+            ))
+        }
         None | Some("off") => Ok(Tls::Off),
         Some("required") => Ok(Tls::Required),
         Some(other) => Err(UrlError::Parameter(format!(
-            "tls={other} is unknown; known are off, required, verify-identity"
+            "tls={other} is unknown; known are off, required, verify-ca, verify-identity"
         ))),
     }
 }
@@ -189,6 +205,11 @@ impl fmt::Display for MysqlUrl {
         match &self.tls {
             Tls::Off => Ok(()),
             Tls::Required => f.write_str("?tls=required"),
+            Tls::VerifiedAuthority { ca } => {
+                f.write_str("?tls=verify-ca")?;
+                ca.iter()
+                    .try_for_each(|ca| write!(f, "&tls-ca={}", ca.display()))
+            }
             Tls::Verified { ca, name } => {
                 f.write_str("?tls=verify-identity")?;
                 if let Some(ca) = ca {
@@ -236,6 +257,12 @@ mod tests {
             name: Some("db".to_owned()),
         };
         assert_eq!(MysqlUrl::parse(text).unwrap().tls, verified);
+        let text = "mysql://u@h:3306/oms?tls=verify-ca&tls-ca=ca.pem";
+        let url = MysqlUrl::parse(text)
+            .unwrap()
+            .relative_to(Path::new("/etc"));
+        let shown = "mysql://u@h:3306/oms?tls=verify-ca&tls-ca=/etc/ca.pem";
+        assert_eq!(url.to_string(), shown);
     }
 
     #[test]
@@ -255,7 +282,8 @@ mod tests {
                 "mysql://u@h/oms?ssl-mode=required",
                 "known are tls, tls-ca, tls-name",
             ),
-            ("mysql://u@h/oms?tls=verify-ca", "verify-identity"),
+            ("mysql://u@h/oms?tls=verify", "verify-ca, verify-identity"),
+            ("mysql://u@h/oms?tls=verify-ca&tls-name=x", "any name"),
             ("mysql://u@h/oms?tls=", "no value"),
             ("mysql://u@h/oms?tls=off&tls=off", "twice"),
             ("mysql://u@h/oms?tls-ca=x", "tls=verify-identity"),

@@ -15,7 +15,9 @@ mod write;
 use std::sync::Arc;
 
 use super::decide::{self, Book, Context};
-use super::{Inventory, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer};
+use super::{
+    HoldEnd, Inventory, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
+};
 use crate::domain::{Order, OrderId, OrderState, Sku};
 use crate::ports::{Clock, Error};
 use crate::sqlite::Store;
@@ -127,10 +129,10 @@ impl<C: Clock> Inventory for SqliteInventory<C> {
         })
     }
 
-    async fn expired(&self, limit: usize) -> Result<Vec<Order>, Error> {
+    async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
         let now = self.clock.now();
         self.store.read("read overdue orders", |connection| {
-            read::expired(connection, now, limit)
+            read::expired(connection, now, after, limit)
         })
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Error, OptionalExtension, Row};
 use super::rows::{self, ORDER_COLUMNS};
 use crate::domain::{Order, OrderId, Sku, Timestamp};
 use crate::inventory::decide::ItemRow;
-use crate::inventory::{Refund, StockLevel};
+use crate::inventory::{HoldEnd, Refund, StockLevel};
 
 /// How many held orders are looked at for the earliest hold on an item.
 const HOLDS_READ_MAX: usize = 1_000;
@@ -81,13 +81,29 @@ pub(super) fn orders<'a>(
 pub(super) fn expired(
     connection: &Connection,
     now: Timestamp,
+    after: Option<HoldEnd>,
     limit: usize,
 ) -> Result<Vec<Order>, Error> {
+    // Before every order there can be.
+    let after = after.unwrap_or(HoldEnd {
+        hold_until: Timestamp::from_millis(i64::MIN),
+        order_id: OrderId::from_bytes([0; 16]),
+    });
     connection
         .prepare_cached(&format!(
-            "SELECT {ORDER_COLUMNS} FROM orders WHERE state = 1 AND hold_until <= ?1 ORDER BY hold_until LIMIT ?2"
+            "SELECT {ORDER_COLUMNS} FROM orders
+             WHERE state = 1 AND hold_until <= ?1 AND (hold_until, order_id) > (?2, ?3)
+             ORDER BY hold_until, order_id LIMIT ?4"
         ))?
-        .query_map((now.millis(), i64::try_from(limit).unwrap_or(i64::MAX)), rows::order)?
+        .query_map(
+            (
+                now.millis(),
+                after.hold_until.millis(),
+                after.order_id.as_bytes(),
+                i64::try_from(limit).unwrap_or(i64::MAX),
+            ),
+            rows::order,
+        )?
         .collect()
 }
 

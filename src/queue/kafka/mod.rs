@@ -51,7 +51,7 @@ pub use check::{KafkaCheck, PartitionLag};
 pub use consumer::KafkaConsumer;
 pub use url::{KafkaUrl, UrlError};
 
-use super::{DeadLetter, Mark, Message, Position, Queue};
+use super::{DeadLetter, Lag, Mark, Message, Position, Queue};
 use crate::ports::Error;
 use observer::Observer;
 use producer::{Producer, Record};
@@ -147,8 +147,8 @@ impl Queue for KafkaQueue {
         self.observer.consumed(mark).await
     }
 
-    async fn backlog(&self) -> Result<u64, Error> {
-        self.observer.backlog().await
+    async fn lag(&self) -> Result<Vec<Lag>, Error> {
+        self.observer.lag().await
     }
 
     fn topic(&self) -> &str {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::super::{Mark, Position};
+use super::super::{Lag, Mark, Position};
 use super::probe::{ANSWER_WAIT_MAX, Offsets, Probe};
 use super::thread;
 use super::url::KafkaUrl;
@@ -105,9 +105,13 @@ impl Observer {
         })
     }
 
-    /// How many messages the group has not committed.
-    pub(super) async fn backlog(&self) -> Result<u64, Error> {
-        Ok(self.read().await?.iter().map(Offsets::lag).sum())
+    /// How many messages the group has not committed, partition by partition.
+    pub(super) async fn lag(&self) -> Result<Vec<Lag>, Error> {
+        let lag = |offsets: &Offsets| Lag {
+            partition: offsets.partition,
+            messages: offsets.lag(),
+        };
+        Ok(self.read().await?.iter().map(lag).collect())
     }
 }
 

@@ -19,6 +19,9 @@ use crate::ports::Error;
 /// The longest that one answer may take.
 pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// The longest wait for the cause of a failure.
+const CAUSE_WAIT_MAX: Duration = Duration::from_millis(100);
+
 /// How long events are served at a time.
 const SERVE: Duration = Duration::from_millis(1);
 
@@ -88,10 +91,21 @@ impl Probe {
         let _ = self.consumer.poll(SERVE);
     }
 
+    /// Why a connection failed just now, if librdkafka says so: it tells it a little later than the failure.
+    fn cause(&self) -> Option<String> {
+        let deadline = Instant::now() + CAUSE_WAIT_MAX;
+        loop {
+            self.serve();
+            let known = self.consumer.context().recent_error();
+            if known.is_some() || Instant::now() >= deadline {
+                return known;
+            }
+        }
+    }
+
     /// What went wrong, with the brokers asked and the cause, as far as the connection knows it.
     fn failed(&self, action: &str, error: &KafkaError) -> Error {
-        self.serve();
-        let known = self.consumer.context().recent_error();
+        let known = self.cause();
         let brokers = &self.brokers;
         let action = format!("{action} (asked {brokers})");
         match known {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub use consumer::SqliteConsumer;
 
-use super::{DeadLetter, Mark, Message, Position, Queue};
+use super::{DeadLetter, Lag, Mark, Message, Position, Queue};
 use crate::ports::{Clock, Error};
 use crate::sqlite::{ChangeWatch, Store};
 
@@ -121,10 +121,14 @@ impl<C: Clock> Queue for SqliteQueue<C> {
             .all(|position| position.partition != PARTITION || position.offset <= committed))
     }
 
-    async fn backlog(&self) -> Result<u64, Error> {
-        self.0.store.read("count the backlog", |connection| {
+    async fn lag(&self) -> Result<Vec<Lag>, Error> {
+        let messages = self.0.store.read("count the backlog", |connection| {
             Ok(log::end(connection)?.saturating_sub(log::committed(connection)?))
-        })
+        })?;
+        Ok(vec![Lag {
+            partition: PARTITION,
+            messages,
+        }])
     }
 
     fn topic(&self) -> &str {

@@ -45,7 +45,6 @@ pub use url::{RedisUrl, RedisUrlError};
 use super::{CachedStock, StatusChange, StatusEntry, Statuses, Transition, Transitioned, Waiters};
 use crate::domain::{OrderId, Sku};
 use crate::group::Group;
-use crate::inventory::StockLevel;
 use crate::ports::{Clock, Error};
 use crate::rng::Rng;
 use dial::Dial;
@@ -289,15 +288,15 @@ impl<C: Clock> Statuses for RedisStatuses<C> {
         Ok(skus.iter().zip(values).map(cached).collect())
     }
 
-    async fn cache_stock(&self, levels: Vec<StockLevel>) -> Result<(), Error> {
+    async fn cache_stock(&self, levels: Vec<CachedStock>) -> Result<(), Error> {
         if levels.is_empty() {
             return Ok(());
         }
         let inner = &self.inner;
         let now = inner.clock.now();
-        let skus = || levels.iter().map(|level| &level.sku);
+        let skus = || levels.iter().map(|cached| &cached.level.sku);
         let keys: Vec<String> = skus().map(|sku| inner.keys.stock(sku)).collect();
-        let values: Vec<Vec<u8>> = levels.iter().map(|level| stock::pack(level, now)).collect();
+        let values: Vec<Vec<u8>> = levels.iter().map(stock::pack).collect();
         let lanes = commands(inner.keys.lanes_of_stock(skus()), |items| {
             let head = [now.millis().to_string(), stock::TTL.as_millis().to_string()];
             script(CACHE_STOCK, items, &keys, &head, &values)

@@ -1,6 +1,6 @@
 //! How the stock cache lies in Redis.
 //!
-//! One byte of format, then available, blocked, sold, version and the time of caching, eight bytes each, big-endian.
+//! One byte of format, then available, blocked, sold, version and the time it was known at, eight bytes each, big-endian.
 //! `cache_stock.lua` knows this layout, too.
 
 use std::time::Duration;
@@ -16,13 +16,14 @@ const FORMAT: u8 = 1;
 pub(super) const TTL: Duration = Duration::from_secs(5);
 
 /// A level as it is stored.
-pub(super) fn pack(level: &StockLevel, now: Timestamp) -> Vec<u8> {
+pub(super) fn pack(cached: &CachedStock) -> Vec<u8> {
+    let CachedStock { level, cached_at } = cached;
     let mut packed = vec![FORMAT];
     for number in [level.available, level.blocked, level.sold] {
         packed.extend_from_slice(&number.to_be_bytes());
     }
     packed.extend_from_slice(&level.version.to_be_bytes());
-    packed.extend_from_slice(&now.millis().to_be_bytes());
+    packed.extend_from_slice(&cached_at.millis().to_be_bytes());
     packed
 }
 

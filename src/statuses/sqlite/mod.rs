@@ -16,7 +16,6 @@ use tokio::time::Instant;
 
 use super::{CachedStock, StatusChange, StatusEntry, Statuses, Transition, Transitioned, Waiters};
 use crate::domain::{OrderId, Sku};
-use crate::inventory::StockLevel;
 use crate::ports::{Clock, Error};
 use crate::sqlite::Store;
 use purge::Purge;
@@ -163,7 +162,7 @@ impl<C: Clock> Statuses for SqliteStatuses<C> {
         })
     }
 
-    async fn cache_stock(&self, levels: Vec<StockLevel>) -> Result<(), Error> {
+    async fn cache_stock(&self, levels: Vec<CachedStock>) -> Result<(), Error> {
         if levels.is_empty() {
             return Ok(());
         }

@@ -37,14 +37,15 @@ pub(super) fn get(connection: &Connection, sku: &Sku) -> Result<Option<CachedSto
 /// Puts a level in, unless a higher version is there that is neither old nor from the future.
 pub(super) fn put(
     connection: &Connection,
-    level: &StockLevel,
+    cached: &CachedStock,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let CachedStock { level, cached_at } = cached;
     connection
         .prepare_cached(
             "INSERT INTO stock_cache VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET
                  available = ?2, blocked = ?3, sold = ?4, version = ?5, cached_at = ?6
-             WHERE version <= ?5 OR cached_at NOT BETWEEN ?7 AND ?6",
+             WHERE version <= ?5 OR cached_at NOT BETWEEN ?7 AND ?8",
         )?
         .execute((
             level.sku.as_str(),
@@ -52,8 +53,9 @@ pub(super) fn put(
             level.blocked,
             level.sold,
             i64::try_from(level.version).unwrap_or(i64::MAX),
-            now.millis(),
+            cached_at.millis(),
             now.minus(VERSIONS_ORDER_FOR).millis(),
+            now.millis(),
         ))?;
     Ok(())
 }

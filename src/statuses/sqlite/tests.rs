@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::changes::{Follower, Found};
 use super::*;
 use crate::domain::{CartHash, Reason, Status, StatusSet, Timestamp};
+use crate::inventory::StockLevel;
 use crate::sqlite::Scope;
 use crate::sqlite::testing::{ManualClock, TestFile, soon};
 
@@ -215,7 +216,7 @@ async fn a_higher_version_of_cached_stock_stays_for_100_ms_unless_it_is_from_the
             version,
             earliest_hold: None,
         };
-        statuses.cache_stock(vec![level])
+        statuses.cache_stock(CachedStock::all([level], bench.clock.now()))
     };
     let cached = || async {
         let stock = statuses.cached_stock(vec![sku.clone()]).await.unwrap();

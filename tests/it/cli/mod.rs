@@ -1,7 +1,10 @@
 //! The command line, as scripts see it: real processes, each with a data directory of its own.
 
+mod absent;
+mod canary;
 mod config;
 mod dead_letters;
+mod every;
 mod help;
 mod inventory;
 mod order;

@@ -3,6 +3,7 @@
 //! Every case has a topic and a group of its own, which are deleted at the end.
 
 mod own;
+mod secured;
 
 use std::time::{Duration, Instant};
 

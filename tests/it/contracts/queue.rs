@@ -225,6 +225,15 @@ pub async fn the_backlog_counts_what_is_not_committed(queue: &Fixture<impl Queue
     assert_eq!(queue.backlog().await, 7);
     commit_last(&mut consumer, &got).await;
     assert_eq!(queue.backlog().await, 3);
+    let lag = queue.other.lag().await.unwrap();
+    let behind = lag.iter().filter(|lag| lag.messages > 0);
+    // All have one key, and so one partition.
+    assert_eq!(behind.map(|lag| lag.messages).collect::<Vec<_>>(), [3]);
+    let partition = got[0].position.partition;
+    assert!(
+        lag.iter()
+            .any(|lag| (lag.partition, lag.messages) == (partition, 3))
+    );
 }
 
 pub async fn keys_keep_their_order_among_many(queue: &Fixture<impl Queue>) {

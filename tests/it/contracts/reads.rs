@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use oms::domain::{BatchRef, Reason};
+use oms::inventory::HoldEnd;
 
 use super::Fixture;
 use super::store::{HOLD, Store, failed, release};
-use crate::make::{id, sku};
+use crate::make::{accepted, id, sku};
 
 pub async fn stock_answers_in_the_order_asked_and_none_for_unknown_items(
     store: &Fixture<impl Store>,
@@ -75,7 +76,7 @@ pub async fn expired_tells_only_blocked_orders_longest_overdue_first(store: &Fix
     }
     store.order(4, [("A", 100)]).await;
     let expired = async |limit| {
-        let orders = store.port.expired(limit).await.unwrap();
+        let orders = store.port.expired(None, limit).await.unwrap();
         orders
             .iter()
             .map(|order| order.order_id)
@@ -89,6 +90,33 @@ pub async fn expired_tells_only_blocked_orders_longest_overdue_first(store: &Fix
     assert_eq!(expired(10).await, [id(1), id(2)]);
 }
 
+/// However few at a time, and although orders of one batch share the end of their hold.
+pub async fn expired_goes_on_behind_an_order_and_leaves_none_out(store: &Fixture<impl Store>) {
+    store.seed([("A", 99)]).await;
+    store
+        .reserve([4, 2, 3].map(|number| accepted(number, [("A", 1)])).into())
+        .await;
+    store.pass(Duration::from_secs(1)).await;
+    store.order(1, [("A", 1)]).await;
+    store.pass(HOLD + Duration::from_secs(60)).await;
+    for limit in [1, 2, 3] {
+        let (mut after, mut told) = (None, Vec::new());
+        loop {
+            let part = store.other.expired(after, limit).await.unwrap();
+            assert!(part.len() <= limit);
+            let Some(last) = part.last() else { break };
+            after = Some(HoldEnd::from(last));
+            told.extend(part.iter().map(|order| order.order_id));
+        }
+        assert_eq!(told, [id(2), id(3), id(4), id(1)], "{limit} at a time");
+    }
+    // What it goes on behind need not be there any more.
+    let first = store.port.expired(None, 1).await.unwrap();
+    store.settle(vec![(2, release(Reason::Expired))]).await;
+    let rest = store.port.expired(Some(HoldEnd::from(&first[0])), 9).await;
+    assert_eq!(rest.unwrap().len(), 3);
+}
+
 /// One test per case, over one adapter.
 macro_rules! reads_suite {
     ($($adapter:tt)+) => {
@@ -98,6 +126,7 @@ macro_rules! reads_suite {
             the_earliest_hold_on_an_item_is_told_if_asked_for,
             orders_are_told_in_the_order_asked,
             expired_tells_only_blocked_orders_longest_overdue_first,
+            expired_goes_on_behind_an_order_and_leaves_none_out,
         }
     };
 }

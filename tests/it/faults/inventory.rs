@@ -5,8 +5,9 @@ use std::time::Duration;
 use oms::domain::{Order, OrderId, Sku};
 use oms::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, Error, Inventory, Item, NewItem, OrderFilter,
-    PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, Story,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, Error, HoldEnd, Inventory, Item, NewItem,
+    OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
+    Story,
 };
 use uuid::Uuid;
 
@@ -36,8 +37,8 @@ impl<T: Inventory> Inventory for Faulty<T> {
         self.faults.pass(Op::Orders, self.inner.orders(ids)).await
     }
 
-    async fn expired(&self, limit: usize) -> Result<Vec<Order>, Error> {
-        let call = self.inner.expired(limit);
+    async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
+        let call = self.inner.expired(after, limit);
         self.faults.pass(Op::Expired, call).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oms::queue::{Consumer, DeadLetter, Delivery, Error, Mark, Message, Position, Queue};
+use oms::queue::{Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Position, Queue};
 
 use super::{Fault, Faults, Faulty, Op};
 
@@ -56,8 +56,8 @@ impl<T: Queue> Queue for Faulty<T> {
         self.faults.pass(Op::Consumed, call).await
     }
 
-    async fn backlog(&self) -> Result<u64, Error> {
-        self.faults.pass(Op::Backlog, self.inner.backlog()).await
+    async fn lag(&self) -> Result<Vec<Lag>, Error> {
+        self.faults.pass(Op::Backlog, self.inner.lag()).await
     }
 
     fn topic(&self) -> &str {

@@ -1,7 +1,6 @@
 //! The faulty status store.
 
 use oms::domain::{OrderId, Sku};
-use oms::inventory::StockLevel;
 use oms::statuses::{
     CachedStock, Error, StatusChange, StatusEntry, Statuses, Transition, Transitioned,
 };
@@ -42,7 +41,7 @@ impl<T: Statuses> Statuses for Faulty<T> {
         self.faults.pass(Op::CachedStock, call).await
     }
 
-    async fn cache_stock(&self, levels: Vec<StockLevel>) -> Result<(), Error> {
+    async fn cache_stock(&self, levels: Vec<CachedStock>) -> Result<(), Error> {
         let fault = self.faults.take(Op::CacheStock);
         if matches!(fault, Fault::Forget) {
             return Ok(());

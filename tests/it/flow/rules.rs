@@ -1,11 +1,12 @@
 //! One test or more per protocol rule; each fails when its rule is taken out. Rule 4 needs real processes.
 //!
-//! The clauses that only an unlucky moment shows are in files of their own: `money` (1, 2, 15), `waiting` (3, 8, 16),
+//! The clauses that only an unlucky moment shows are in files of their own: `money` (1, 2, 15), `sweeping` (1), `waiting` (3, 8, 16),
 //! `stock` (5, 6, 7) and `setting_aside` (13).
 
 mod money;
 mod setting_aside;
 mod stock;
+mod sweeping;
 mod waiting;
 
 use std::time::Duration;

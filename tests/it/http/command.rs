@@ -1,13 +1,13 @@
 //! `oms serve` as a process.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::place::Place;
-use crate::process::{PATIENCE, Serve};
+use crate::process::{PATIENCE, Process, Serve, until};
 
 #[test]
 fn orders_are_taken_placed_and_kept_until_the_next_start() {
@@ -105,4 +105,71 @@ fn stopping_does_not_wait_for_those_who_wait() {
     waiting.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     assert_eq!(serve.process.ended().code, Some(0));
+}
+
+/// A loopback address where nobody listens yet.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn a_service_whose_inventory_url_is_its_own_address_does_not_start() {
+    let place = Place::new();
+    let address = free_address();
+    let port = address.rsplit(':').next().unwrap();
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("http://{host}:{port}");
+        let args = ["serve", "--listen", &address, "--inventory-url", &url];
+        let error = place.fails(1, &args);
+        for text in ["leads back to this process", &address, &url] {
+            assert!(error.contains(text), "{error}");
+        }
+    }
+}
+
+#[test]
+fn services_in_a_ring_do_not_start() {
+    let place = Place::new();
+    let first = Serve::start(&place, &["--no-worker"]);
+    let (address, url) = (first.address.clone(), first.url());
+    let second = Serve::start(&place, &["--no-worker", "--inventory-url", &url]);
+    let (status, info) = second.send("GET /v1/info", "");
+    assert_eq!(status, 200, "{info}");
+    // What was the end of the chain becomes its beginning.
+    first.process.kill();
+    let url = second.url();
+    let args = ["serve", "--listen", &address, "--inventory-url", &url];
+    let error = place.fails(1, &args);
+    assert!(error.contains("leads back to this process"), "{error}");
+    // With a database again it serves, and so does the other.
+    let first = Serve::start_at(&place, &address, &["--no-worker"]);
+    let (status, items) = second.send("GET /v1/inventory", "");
+    assert_eq!(status, 200, "{items}");
+    drop(first);
+}
+
+#[test]
+fn a_service_that_waits_for_its_inventory_says_so() {
+    let place = Place::new();
+    // It takes connections, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let address = free_address();
+    let args = ["serve", "--listen", &address, "--inventory-url", &url];
+    let process = Process::start(&place, &args);
+    let answer = until("an answer", || {
+        let mut stream = TcpStream::connect(&address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = b"GET /readyz HTTP/1.1\r\nhost: oms\r\n\r\n";
+        stream.write_all(request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    });
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("is starting"), "{answer}");
+    let done = process.ended();
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("no answer within"), "{done:?}");
 }

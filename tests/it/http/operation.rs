@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Method;
 use oms::http::{document, routes};
+use oms::queue::Queue as _;
 use serde_json::{Value, json};
 
 use super::fixture::{Shop, ShopPorts, cart, request, says};
@@ -102,6 +103,32 @@ async fn metrics_count_orders_and_requests_by_route_and_status() {
             .lines()
             .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
         assert!(memory.unwrap().parse::<u64>().unwrap() > 1_000_000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_tell_the_lag_by_partition_and_nothing_while_it_is_not_known() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    let lag = async || -> Vec<String> {
+        let answer = shop.get("/metrics").await;
+        let lines = answer.text().lines();
+        let lag = lines.filter(|line| line.starts_with("oms_queue_lag_messages{"));
+        lag.map(str::to_owned).collect()
+    };
+    let topic = shop.flow.ports().queue.topic().to_owned();
+    let of = |messages: u64| {
+        format!("oms_queue_lag_messages{{topic=\"{topic}\",partition=\"0\"}} {messages}")
+    };
+    assert_eq!(lag().await, [of(0)]);
+    shop.post("/v1/carts", &cart("c1", [("A", 1)]))
+        .await
+        .ok(202);
+    assert_eq!(lag().await, [of(1)]);
+    let never = Fault::DelayBefore(Duration::from_secs(3_600));
+    for fault in [Fault::Unavailable, never] {
+        shop.faults.next(Op::Backlog, [fault]);
+        assert_eq!(lag().await, Vec::<String>::new());
+        assert_eq!(lag().await, [of(1)]);
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use oms::domain::{Money, Order, OrderId, OrderState, Sku};
 use oms::inventory::decide::{self, Book, Changes, Context, ItemRow};
 use oms::inventory::{
-    AdjustmentRow, BatchRow, DeadLetterRow, Error, Inventory, NewItem, Refund, Reservation,
-    ReserveBatch, Settle, Settlement, StockAnswer, StockLevel,
+    AdjustmentRow, BatchRow, DeadLetterRow, Error, HoldEnd, Inventory, NewItem, Refund,
+    Reservation, ReserveBatch, Settle, Settlement, StockAnswer, StockLevel,
 };
 use oms::ports::Clock;
 use parking_lot::{Mutex, MutexGuard};
@@ -252,14 +252,17 @@ impl Inventory for ModelInventory {
         Ok(ids.iter().map(|id| state.orders.get(id).cloned()).collect())
     }
 
-    async fn expired(&self, limit: usize) -> Result<Vec<Order>, Error> {
+    async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
         yield_now().await;
         let now = self.0.clock.now();
         let state = self.state();
-        let overdue =
-            |order: &&Order| order.state == OrderState::Blocked && order.hold_until <= now;
+        let overdue = |order: &&Order| {
+            order.state == OrderState::Blocked
+                && order.hold_until <= now
+                && after.is_none_or(|after| HoldEnd::from(*order) > after)
+        };
         let mut orders: Vec<Order> = state.orders.values().filter(overdue).cloned().collect();
-        orders.sort_by_key(|order| (order.hold_until, order.order_id));
+        orders.sort_by_key(|order| HoldEnd::from(order));
         orders.truncate(limit);
         Ok(orders)
     }

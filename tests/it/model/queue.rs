@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oms::queue::{Consumer, DeadLetter, Delivery, Error, Mark, Message, Position, Queue};
+use oms::queue::{Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Position, Queue};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -217,11 +217,14 @@ impl Queue for ModelQueue {
         }))
     }
 
-    async fn backlog(&self) -> Result<u64, Error> {
+    async fn lag(&self) -> Result<Vec<Lag>, Error> {
         yield_now().await;
         let state = self.0.state.lock();
-        let waiting = |part: &Partition| (part.messages.len() - part.committed) as u64;
-        Ok(state.partitions.iter().map(waiting).sum())
+        let waiting = |(partition, part): (u32, &Partition)| Lag {
+            partition,
+            messages: (part.messages.len() - part.committed) as u64,
+        };
+        Ok((0..).zip(&state.partitions).map(waiting).collect())
     }
 
     fn topic(&self) -> &str {

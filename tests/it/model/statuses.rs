@@ -218,11 +218,11 @@ impl Statuses for ModelStatuses {
             .collect())
     }
 
-    async fn cache_stock(&self, levels: Vec<StockLevel>) -> Result<(), Error> {
+    async fn cache_stock(&self, levels: Vec<CachedStock>) -> Result<(), Error> {
         yield_now().await;
         let now = self.0.clock.now();
         let mut state = self.0.state.lock();
-        for level in levels {
+        for CachedStock { level, cached_at } in levels {
             let stays = state.stock.get(&level.sku).is_some_and(|kept| {
                 let fresh = kept.cached_at <= now && now.since(kept.cached_at) <= VERSION_COUNTS;
                 fresh && kept.level.version > level.version
@@ -232,10 +232,7 @@ impl Statuses for ModelStatuses {
                     earliest_hold: None,
                     ..level
                 };
-                let cached = CachedStock {
-                    level,
-                    cached_at: now,
-                };
+                let cached = CachedStock { level, cached_at };
                 state.stock.insert(cached.level.sku.clone(), cached);
             }
         }

@@ -5,6 +5,7 @@ pub mod server;
 pub mod service;
 
 mod inventory;
+mod mysql_tls;
 mod payments;
 mod tls;
 mod whole;

@@ -120,7 +120,7 @@ async fn the_documented_permissions_are_enough_for_a_cluster() {
         soon(async { tokio::join!(futures::future::join_all(waits), write) }).await;
     assert!(entries.into_iter().all(|entry| entry.unwrap().is_some()));
     assert_eq!(results.unwrap(), [Transitioned::Applied; 128]);
-    store.cache_stock(vec![level(1)]).await.unwrap();
+    store.cache_stock(cached_now(&clock, 1)).await.unwrap();
     assert_eq!(cached(&store).await, Some(1));
     let checked = check(&url).await.unwrap();
     assert_eq!((checked.mode.as_str(), checked.nodes), ("cluster", 3));

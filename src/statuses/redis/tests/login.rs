@@ -69,7 +69,7 @@ async fn the_documented_permissions_are_enough() {
     let (entry, _) = soon(async { tokio::join!(store.wait(id(1), 0, in_an_hour()), write) }).await;
     assert_eq!(entry.unwrap().unwrap().status, Status::Block);
     assert_eq!(store.history(id(1)).await.unwrap().len(), 1);
-    store.cache_stock(vec![level(1)]).await.unwrap();
+    store.cache_stock(cached_now(&clock, 1)).await.unwrap();
     assert_eq!(cached(&store).await, Some(1));
     let checked = check(&url).await.unwrap();
     assert!(checked.version.starts_with("redis "), "{checked:?}");

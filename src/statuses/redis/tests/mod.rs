@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::{CartHash, Reason, Status, StatusSet, Timestamp};
+use crate::inventory::StockLevel;
 use crate::sqlite::testing::{ManualClock, soon};
 use server::Server;
 
@@ -227,7 +228,7 @@ async fn what_is_no_status_counts_as_missing_and_stops_nobody() {
         [Transitioned::Refused(None), applied, applied, applied]
     );
     assert_eq!(store.history(id(1)).await.unwrap().len(), 1);
-    store.cache_stock(vec![level(5)]).await.unwrap();
+    store.cache_stock(cached_now(&clock, 5)).await.unwrap();
     assert_eq!(cached(&store).await, Some(5));
 }
 
@@ -302,7 +303,7 @@ async fn a_higher_version_of_cached_stock_stays_for_100_ms_unless_it_is_from_the
     let store = server.open(&clock).await;
     // Beyond what a number of Lua can tell apart.
     let high = u64::MAX - 10;
-    let cache = |version: u64| store.cache_stock(vec![level(high + version)]);
+    let cache = |version: u64| store.cache_stock(cached_now(&clock, high + version));
     cache(5).await.unwrap();
     cache(3).await.unwrap();
     assert_eq!(cached(&store).await, Some(high + 5));
@@ -319,15 +320,17 @@ async fn a_higher_version_of_cached_stock_stays_for_100_ms_unless_it_is_from_the
     assert_eq!(cached(&store).await, Some(high + 4));
 }
 
-fn level(version: u64) -> StockLevel {
-    StockLevel {
+/// An item's stock of a version, known now.
+fn cached_now(clock: &ManualClock, version: u64) -> Vec<CachedStock> {
+    let level = StockLevel {
         sku: Sku::synthetic(1),
         available: -1,
         blocked: 2,
         sold: 3,
         version,
         earliest_hold: None,
-    }
+    };
+    CachedStock::all([level], clock.now())
 }
 
 async fn cached(store: &Store) -> Option<u64> {

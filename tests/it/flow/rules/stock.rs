@@ -6,7 +6,7 @@ use oms::domain::{Reason, Status};
 use oms::flow::{Added, Failure, Placement};
 use oms::inventory::StockLevel;
 use oms::ports::{Clock, Error};
-use oms::statuses::CachedStock;
+use oms::statuses::{CachedStock, Statuses as _};
 use tokio::time::timeout;
 
 use crate::faults::{Fault, Op};
@@ -227,6 +227,41 @@ async fn rule_07_what_waited_for_a_cache_that_hung_is_not_written_into_it_as_new
     tokio::time::sleep(Duration::from_millis(1)).await;
     let added = world.process().add(3, [("A", 1)]).await;
     assert_eq!(refused(&added), None, "it has been free for 700 ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_07_what_a_slow_database_told_looks_no_newer_in_the_cache_than_it_is() {
+    let slow = Duration::from_millis(80);
+    for op in [Op::Reserve, Op::Settle] {
+        let world = World::selling([("A", 9)]);
+        let shop = world.process();
+        shop.accept(1, [("A", 1)]).await;
+        if op == Op::Settle {
+            shop.work_once().await;
+        }
+        let gate = Gate::default();
+        shop.faults.next(op, [Fault::HoldAfter(gate.clone())]);
+        let asking = tokio::spawn({
+            let shop = shop.again();
+            async move {
+                match op {
+                    Op::Settle => drop(shop.flow.cancel(id(1)).await.unwrap()),
+                    _ => shop.work_once().await,
+                }
+            }
+        });
+        gate.reached().await;
+        let committed = world.clock.now();
+        tokio::time::sleep(slow).await;
+        gate.open();
+        asking.await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let cached = world.statuses.cached_stock(vec![sku("A")]).await.unwrap();
+        let cached = cached[0].as_ref().unwrap();
+        let available = world.stock("A").0;
+        assert_eq!(cached.level.available, available, "after {op:?}");
+        assert!(cached.cached_at <= committed, "after {op:?}: {cached:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
