@@ -29,8 +29,9 @@ pub struct Swept {
 }
 
 impl<P: Ports> Flow<P> {
-    /// One round over what is overdue; what does not fit is looked at in the rounds after it. The gateway is asked before anything is released (rule 1), and refunds are
-    /// executed as they were recorded (rule 11). Any number of processes may sweep at once.
+    /// One round over what is overdue; what does not fit is looked at in the rounds after it. The gateway is asked before
+    /// anything is released (rule 1), and refunds are executed as they were recorded (rule 11). Any number of processes
+    /// may sweep at once.
     ///
     /// # Errors
     /// When the database did not answer; what was settled until then is settled.
