@@ -20,6 +20,7 @@
 mod adjust;
 mod admin;
 mod audit;
+mod bodies;
 mod connect;
 mod dead_letters;
 mod fault;
@@ -41,15 +42,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use mysql_async::Conn;
+use parking_lot::Mutex;
 
+use self::bodies::Bodies;
 use self::connect::{Purpose, Server};
 use self::fault::Fault;
 use self::lane::{Ask, Job, Lane};
 use self::reserve::Reserve;
 use self::settle::SettleAll;
 use super::{
-    Error, HoldEnd, Inventory, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
-    StockLevel,
+    Error, HoldEnd, Inventory, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle,
+    Settlement, StockAnswer, StockLevel,
 };
 use crate::domain::{Order, OrderId, Sku};
 
@@ -63,6 +66,7 @@ pub struct MysqlInventory {
     settling: Lane,
     writing: Lane,
     reading: Lane,
+    bodies: Bodies,
 }
 
 impl MysqlInventory {
@@ -80,6 +84,7 @@ impl MysqlInventory {
             settling: lane(Purpose::Write, 1),
             writing: lane(Purpose::Write, 1),
             reading: lane(Purpose::Read, READERS_MAX),
+            bodies: Bodies::default(),
         })
     }
 
@@ -100,7 +105,9 @@ impl Inventory for MysqlInventory {
             return Ok(Reservation::default());
         }
         let action = format!("reserve {} carts", batch.carts.len());
-        self.reserving.transact(&action, &Reserve { batch }).await
+        let reserved = self.reserving.transact(&action, &Reserve { batch }).await?;
+        self.bodies.keep(reserved.outcomes.iter().filter_map(order));
+        Ok(reserved)
     }
 
     async fn settle(&self, batch: Vec<Settle>) -> Result<Settlement, Error> {
@@ -108,7 +115,11 @@ impl Inventory for MysqlInventory {
             return Ok(Settlement::default());
         }
         let action = format!("settle {} orders", batch.len());
-        self.settling.transact(&action, &SettleAll { batch }).await
+        let settle = SettleAll {
+            bodies: Mutex::new(self.bodies.take(batch.iter().map(|one| one.order_id))),
+            batch,
+        };
+        self.settling.transact(&action, &settle).await
     }
 
     async fn stock(&self, skus: Vec<Sku>, with_holds: bool) -> Result<StockAnswer, Error> {
@@ -128,6 +139,7 @@ impl Inventory for MysqlInventory {
                 }),
             )
             .await?;
+        self.bodies.keep(found.iter());
         let found: HashMap<OrderId, Order> = found
             .into_iter()
             .map(|order| (order.order_id, order))
@@ -157,6 +169,14 @@ impl Inventory for MysqlInventory {
             Box::pin(write::refunded(connection, ids))
         });
         self.writing.transact(&action, &ask).await
+    }
+}
+
+/// The order that a cart became.
+fn order(outcome: &ReserveOutcome) -> Option<&Order> {
+    match outcome {
+        ReserveOutcome::Order(order) => Some(order),
+        ReserveOutcome::IdConflict => None,
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use mysql_async::prelude::{FromValue, Queryable};
 use mysql_async::{Conn, Row};
 
+use super::bodies::Standing;
 use super::fault::Fault;
 use super::rows::{self, Fields, ITEM_COLUMNS, NOW, ORDER_COLUMNS, REFUND_COLUMNS};
 use super::sql;
-use crate::domain::{Order, OrderId, OrderState, Sku, Timestamp};
+use crate::domain::{Order, OrderId, Sku, Timestamp};
 use crate::inventory::decide::ItemRow;
 use crate::inventory::{HoldEnd, Refund, StockLevel};
 
@@ -117,14 +118,10 @@ pub(super) async fn orders(
 pub(super) async fn lock_orders(
     connection: &mut Conn,
     ids: &BTreeSet<OrderId>,
-) -> Result<Vec<(OrderId, OrderState)>, Fault> {
+) -> Result<Vec<Standing>, Fault> {
     let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
-    let place = ("order_id, state", "orders", "order_id");
-    by_key(connection, place, &keys, Lock::ForUpdate, |row| {
-        let mut fields = Fields::of(row);
-        Ok((fields.order_id()?, fields.state()?))
-    })
-    .await
+    let place = (rows::STANDING_COLUMNS, "orders", "order_id");
+    by_key(connection, place, &keys, Lock::ForUpdate, rows::standing).await
 }
 
 /// Those of the orders that have a refund recorded.

@@ -6,6 +6,7 @@ use mysql_async::Row;
 use mysql_async::prelude::FromValue;
 use uuid::Uuid;
 
+use super::bodies::Standing;
 use super::fault::Fault;
 use crate::domain::{
     BatchRef, CartHash, Customer, Money, Order, OrderId, OrderState, Reason, Sku, Timestamp,
@@ -16,6 +17,10 @@ use crate::inventory::{Refund, StockLevel, lines};
 /// The columns of an order, in the order in which [`order`] reads and [`super::write`] writes them.
 pub(super) const ORDER_COLUMNS: &str = "order_id, customer, cart_hash, cart_lines, amount, state, reason, \
      accepted_at, decided_at, hold_until, settled_at, batch_id, batch_position";
+
+/// The columns that [`standing`] reads.
+pub(super) const STANDING_COLUMNS: &str =
+    "order_id, state, reason, settled_at, decided_at, batch_id";
 
 /// The columns that [`item`] reads.
 pub(super) const ITEM_COLUMNS: &str = "sku, price, available, blocked, sold, version";
@@ -143,7 +148,7 @@ pub(super) fn order(row: Row) -> Result<Order, Fault> {
             .map(CartHash::from_bytes),
         lines: fields.lines()?,
         amount: fields.money()?,
-        state: fields.made(|code: u8| OrderState::from_code(code).ok_or("the state is unknown"))?,
+        state: fields.state()?,
         reason: fields.maybe_made(|text: String| text.parse::<Reason>())?,
         accepted_at: fields.time()?,
         decided_at: fields.time()?,
@@ -153,6 +158,19 @@ pub(super) fn order(row: Row) -> Result<Order, Fault> {
             (Some(id), Some(position)) => Some(BatchRef { id, position }),
             _ => None,
         },
+    })
+}
+
+/// Reads a row of [`STANDING_COLUMNS`].
+pub(super) fn standing(row: Row) -> Result<Standing, Fault> {
+    let mut fields = Fields::of(row);
+    Ok(Standing {
+        order_id: fields.order_id()?,
+        state: fields.state()?,
+        reason: fields.maybe_made(|text: String| text.parse::<Reason>())?,
+        settled_at: fields.maybe_time()?,
+        decided_at: fields.time()?,
+        batch_id: fields.maybe()?,
     })
 }
 
