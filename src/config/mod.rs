@@ -9,6 +9,8 @@ mod file;
 mod load;
 mod redact;
 mod sourced;
+mod sources;
+mod sqlite_url;
 mod url;
 mod url_text;
 
@@ -17,7 +19,6 @@ pub use error::{Error, ValueError};
 pub use load::{Config, Entry, Flags, System};
 pub use redact::{redact, redact_line};
 pub use sourced::{Origin, Sourced};
-pub use url::{
-    InventoryUrl, PaymentUrl, Port, QueueUrl, SimulatedUrl, SqliteUrl, StatusUrl, UrlError,
-};
+pub use sqlite_url::SqliteUrl;
+pub use url::{InventoryUrl, PaymentUrl, Port, QueueUrl, SimulatedUrl, StatusUrl, UrlError};
 pub use url_text::UrlText;

@@ -31,10 +31,7 @@ async fn rule_01_a_charge_that_arrives_late_is_never_released() {
     // However often it is sent.
     world.payments.otherwise(Outcome::LateUnheard(gate.clone()));
     shop.accept(1, [("A", 1)]).await;
-    let placing = tokio::spawn({
-        let flow = shop.flow.clone();
-        async move { flow.place_order(id(1), None).await }
-    });
+    let placing = shop.placing(1);
     // Neither a charge nor an answer is known when the hold runs out; the charge arrives afterwards.
     tokio::time::sleep(world.settings.hold * 2).await;
     gate.open();
@@ -62,8 +59,7 @@ async fn rule_01_expiry_confirms_what_was_captured() {
     shop.work_once().await;
     // The payer crashes between charge and settle.
     shop.faults.always([Op::Settle], &Fault::Unavailable);
-    let flow = shop.flow.clone();
-    let placing = tokio::spawn(async move { flow.place_order(id(1), None).await });
+    let placing = shop.placing(1);
     until("the charge", || world.paid(1).0 > money(0)).await;
     placing.abort();
     shop.crash();
@@ -156,10 +152,7 @@ async fn rule_03_an_absent_order_is_unknown_only_when_the_queue_is_consumed() {
     let shop = world.process();
     shop.accept(1, [("A", 1)]).await;
     world.statuses.flush();
-    let placing = tokio::spawn({
-        let flow = shop.flow.clone();
-        async move { flow.place_order(id(1), None).await }
-    });
+    let placing = shop.placing(1);
     // Nobody knows it but the queue, for a minute.
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(
@@ -527,10 +520,7 @@ async fn rule_15_a_crashed_payer_is_taken_over_after_the_payment_time_out() {
     shop.accept(1, [("A", 1)]).await;
     shop.work_once().await;
     world.payments.script(&buyer(1), [Outcome::Silence]);
-    let placing = tokio::spawn({
-        let flow = shop.flow.clone();
-        async move { flow.place_order(id(1), None).await }
-    });
+    let placing = shop.placing(1);
     until("the payment", || {
         world.status(1) == Some(Status::PaymentPending)
     })

@@ -244,6 +244,12 @@ impl Process {
         assert!(matches!(added, Added::Accepted { .. }), "{added:?}");
     }
 
+    /// The order being placed, by a task of its own.
+    pub fn placing(&self, number: u64) -> JoinHandle<Result<Placement, Failure>> {
+        let flow = self.flow.clone();
+        tokio::spawn(async move { flow.place_order(id(number), None).await })
+    }
+
     pub async fn place(&self, number: u64) -> Result<Placement, Failure> {
         self.flow.place_order(id(number), None).await
     }

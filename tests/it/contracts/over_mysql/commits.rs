@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use oms::domain::Reason;
 use oms::inventory::mysql::MysqlInventory;
-use oms::inventory::{Adjusted, Adjustment, Administration, Inventory, ReserveBatch, Settle};
+use oms::inventory::{
+    Adjusted, Adjustment, Administration, Inventory, ReserveBatch, Settle, SettleOutcome,
+};
 use oms::ports::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -99,23 +101,31 @@ fn batch(number: u64) -> ReserveBatch {
     ReserveBatch { carts, hold: HOLD }
 }
 
-pub async fn a_commit_that_was_not_done_is_done_again(on: &OnDatabase) {
-    let store = &on.store;
-    store.seed([("A", 5), ("B", 5)]).await;
+/// Five units of A and of B, and an adapter that reaches them through a proxy.
+async fn stock_behind_a_proxy(on: &OnDatabase) -> (Proxy, MysqlInventory) {
+    on.store.seed([("A", 5), ("B", 5)]).await;
     let proxy = Proxy::before(on).await;
     let port = proxy.open(on).await;
+    (proxy, port)
+}
+
+/// Cancels the first order of a batch.
+async fn cancel(port: &MysqlInventory) -> SettleOutcome {
+    let settle = Settle {
+        order_id: id(1),
+        action: release(Reason::Cancelled),
+    };
+    port.settle(vec![settle]).await.unwrap().outcomes.remove(0)
+}
+
+pub async fn a_commit_that_was_not_done_is_done_again(on: &OnDatabase) {
+    let store = &on.store;
+    let (proxy, port) = stock_behind_a_proxy(on).await;
     proxy.plan(CUT_BEFORE);
     let reserved = port.reserve(batch(1)).await.unwrap();
     assert_eq!(states(&reserved.outcomes), [BLOCKED; 2]);
     proxy.plan(CUT_BEFORE);
-    let action = release(Reason::Cancelled);
-    let settled = port
-        .settle(vec![Settle {
-            order_id: id(1),
-            action,
-        }])
-        .await;
-    assert!(settled.unwrap().outcomes[0].applied);
+    assert!(cancel(&port).await.applied);
     assert_eq!(store.counters("A").await, (5, 0, 0));
     assert_eq!(store.counters("B").await, (4, 1, 0));
     store.assert_conserved().await;
@@ -123,22 +133,13 @@ pub async fn a_commit_that_was_not_done_is_done_again(on: &OnDatabase) {
 
 pub async fn a_commit_whose_answer_was_lost_is_found_in_the_database(on: &OnDatabase) {
     let store = &on.store;
-    store.seed([("A", 5), ("B", 5)]).await;
-    let proxy = Proxy::before(on).await;
-    let port = proxy.open(on).await;
+    let (proxy, port) = stock_behind_a_proxy(on).await;
     proxy.plan(CUT_AFTER);
     let reserved = port.reserve(batch(1)).await.unwrap();
     assert_eq!(states(&reserved.outcomes), [BLOCKED; 2]);
     assert_eq!(store.counters("A").await, (4, 1, 0));
     proxy.plan(CUT_AFTER);
-    let action = release(Reason::Cancelled);
-    let settled = port
-        .settle(vec![Settle {
-            order_id: id(1),
-            action,
-        }])
-        .await;
-    let order = settled.unwrap().outcomes.remove(0).order.unwrap();
+    let order = cancel(&port).await.order.unwrap();
     assert_eq!((order.state, order.reason), failed(Reason::Cancelled));
     assert_eq!(store.counters("A").await, (5, 0, 0));
     proxy.plan(CUT_AFTER);
@@ -159,9 +160,7 @@ pub async fn a_commit_whose_answer_was_lost_is_found_in_the_database(on: &OnData
 
 pub async fn an_outcome_that_cannot_be_found_out_is_said_to_be_unknown(on: &OnDatabase) {
     let store = &on.store;
-    store.seed([("A", 5), ("B", 5)]).await;
-    let proxy = Proxy::before(on).await;
-    let port = proxy.open(on).await;
+    let (proxy, port) = stock_behind_a_proxy(on).await;
     port.reserve(batch(5)).await.unwrap();
     proxy.plan(CUT_AND_CLOSE);
     let error = port.reserve(batch(1)).await.unwrap_err();

@@ -57,8 +57,7 @@ async fn an_answer_that_comes_after_the_release_pays_nothing() {
     let gate = Gate::default();
     world.payments.otherwise(Outcome::Late(gate.clone()));
     shop.accept(1, [("A", 1)]).await;
-    let flow = shop.flow.clone();
-    let placing = tokio::spawn(async move { flow.place_order(id(1), None).await });
+    let placing = shop.placing(1);
     until("the release", || world.state(1) == failed(Reason::Expired)).await;
     gate.open();
     assert!(matches!(
@@ -79,8 +78,7 @@ async fn a_charge_that_beats_the_fence_is_confirmed() {
         .payments
         .script(&buyer(1), [Outcome::Late(gate.clone())]);
     shop.accept(1, [("A", 1)]).await;
-    let flow = shop.flow.clone();
-    let placing = tokio::spawn(async move { flow.place_order(id(1), None).await });
+    let placing = shop.placing(1);
     gate.reached().await;
     // It arrives, and the payer hears nothing of it.
     shop.faults
@@ -134,8 +132,7 @@ async fn a_payment_that_ends_after_the_hold_is_kept_or_refunded_never_both() {
     payer
         .faults
         .always([Op::Lookup, Op::Settle], &Fault::Unavailable);
-    let flow = payer.flow.clone();
-    let placing = tokio::spawn(async move { flow.place_order(id(1), None).await });
+    let placing = payer.placing(1);
     gate.reached().await;
     gate.open();
     until("the charge", || world.paid(1).0 > money(0)).await;

@@ -21,8 +21,7 @@ async fn charged_by_a_payer_that_died(world: &World) -> Process {
     payer
         .faults
         .next(Op::Charge, [Fault::HoldAfter(gate.clone())]);
-    let flow = payer.flow.clone();
-    let placing = tokio::spawn(async move { flow.place_order(id(1), None).await });
+    let placing = payer.placing(1);
     gate.reached().await;
     payer.crash();
     placing.abort();
@@ -52,8 +51,7 @@ async fn rule_01_a_buyer_who_cancels_fences_the_charge_that_is_under_way() {
         .payments
         .script(&buyer(1), [Outcome::Late(gate.clone())]);
     shop.accept(1, [("A", 1)]).await;
-    let flow = shop.flow.clone();
-    let placing = tokio::spawn(async move { flow.place_order(id(1), None).await });
+    let placing = shop.placing(1);
     gate.reached().await;
     assert_eq!(
         shop.flow.cancel(id(1)).await.unwrap(),
@@ -191,8 +189,7 @@ async fn a_payer_dies_on_the_way(world: &World, payer: &Process) {
     payer
         .faults
         .next(Op::Charge, [Fault::HoldBefore(gate.clone())]);
-    let flow = payer.flow.clone();
-    let placing = tokio::spawn(async move { flow.place_order(id(1), None).await });
+    let placing = payer.placing(1);
     gate.reached().await;
     payer.crash();
     placing.abort();
