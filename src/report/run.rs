@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::LatencyTable;
+use super::{Arrivals, Distributions, Fairness, LatencyTable, Series, ThresholdResult};
 use crate::domain::{OrderId, Reason};
 use crate::inventory::{Check, Finding};
 use crate::simulate::{Counts, InvoiceOutcome, Seeded};
@@ -34,6 +34,20 @@ pub struct RunReport {
     pub decided_per_s: f64,
     /// Latencies in milliseconds.
     pub latency_ms: LatencyTable,
+    /// The same from when each was sent, not from when it was due.
+    pub service_ms: LatencyTable,
+    /// How honest the generator was.
+    pub arrivals: Arrivals,
+    /// Whether the figures count: not if the generator was too late too often.
+    pub valid: bool,
+    /// Thresholds and what came of them.
+    pub thresholds: Vec<ThresholdResult>,
+    /// Distributions that can be merged.
+    pub histograms: Distributions,
+    /// The course of the run.
+    pub series: Series,
+    /// How fair the sale was.
+    pub fairness: Fairness,
     /// How often each invariant is broken: 0 when clean.
     pub invariants: Invariants,
     /// Accepted orders whose verdict the gateway owes.

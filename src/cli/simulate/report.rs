@@ -191,6 +191,13 @@ fn assemble(
         placed_per_s: per_second(counts.placed),
         decided_per_s: per_second(counts.placed + counts.failed_all()),
         latency_ms: (&run.measured.latencies).into(),
+        service_ms: (&run.measured.latencies).into(),
+        arrivals: report::Arrivals::default(),
+        valid: true,
+        thresholds: Vec::new(),
+        histograms: report::Distributions::default(),
+        series: report::Series::default(),
+        fairness: report::Fairness::default(),
         verdict: if invariants.hold() {
             Verdict::Ok
         } else {
