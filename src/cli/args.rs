@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
     Context, audit, completions, config, dead_letters, doctor, inventory, man, migrate, order,
     seed, serve, simulate, statuses, worker,
 };
 use crate::config::Flags;
+use crate::terminal::ColorChoice;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -96,17 +97,6 @@ impl Globals {
             payment_url: self.payment_url.clone(),
         }
     }
-}
-
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// What to do.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use super::{Percentiles, RunReport, Verdict};
-use crate::cli::{Colour, Output, Table};
 use crate::domain::Reason;
+use crate::terminal::{Colour, Output, Table};
 
 /// Findings shown; the JSON has more.
 const FINDINGS_SHOWN: usize = 20;
