@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::report::RunReport;
+
 /// Done.
 pub const DONE: ExitCode = ExitCode::SUCCESS;
 
@@ -33,4 +35,23 @@ pub fn slower() -> ExitCode {
 /// The run says nothing, since the generator was the bottleneck: code 6.
 pub fn run_invalid() -> ExitCode {
     ExitCode::from(6)
+}
+
+/// What a run comes to: the lowest code that applies.
+pub fn of(report: &RunReport) -> ExitCode {
+    if !report.invariants.hold() {
+        invariant_broken()
+    } else if report.thresholds.iter().any(|result| !result.ok) {
+        threshold_missed()
+    } else if report
+        .baseline
+        .as_ref()
+        .is_some_and(|baseline| baseline.slower)
+    {
+        slower()
+    } else if report.valid {
+        DONE
+    } else {
+        run_invalid()
+    }
 }

@@ -12,6 +12,7 @@ use crate::domain::Sku;
 
 /// How honest the generator was.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Arrivals {
     /// `closed` (so many users) or `open` (so many arrivals per second, whatever the service does).
     pub model: String,
@@ -29,6 +30,7 @@ pub struct Arrivals {
 
 /// Distributions of one step, in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Distribution {
     /// From when it was sent.
     pub service: String,
@@ -54,6 +56,7 @@ pub struct StageBand {
 
 /// The course of a run: every list has one entry per interval, from the first arrival on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Series {
     /// How long an interval is; longer for longer runs, so that there are 600 at most.
     pub interval_ms: u64,
@@ -81,6 +84,27 @@ pub struct Series {
     pub stock: Vec<StockCourse>,
 }
 
+impl Series {
+    /// How many intervals there are.
+    pub fn intervals(&self) -> usize {
+        [
+            &self.offered,
+            &self.arrived,
+            &self.dropped,
+            &self.placed,
+            &self.failed,
+            &self.refused,
+            &self.in_flight,
+            &self.backlog,
+        ]
+        .map(Vec::len)
+        .into_iter()
+        .chain(self.latency.values().map(Vec::len))
+        .max()
+        .unwrap_or(0)
+    }
+}
+
 /// The stock of one item over time, as this process learnt it; the last value known where an interval has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockCourse {
@@ -94,6 +118,7 @@ pub struct StockCourse {
 
 /// How fair the sale was, and what it wasted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Fairness {
     /// Pairs of buyers of one item where the later one got it and the earlier one did not, over all such pairs of a
     /// winner and a loser; 0 is strictly first come, first served, 0.5 is a lottery.
