@@ -12,7 +12,7 @@ const REPEAT_MAX: u64 = 100;
 /// What a run has to keep to, with what it is compared, and where its report goes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Judging {
-    /// What the run has to keep to, such as "failed<1%" or "p99<50ms for place_order"; repeatable
+    /// What the run has to keep to, such as "failed<1%"; repeatable
     #[arg(long, value_name = "THRESHOLD")]
     pub threshold: Vec<Threshold>,
     /// Compare with a baseline; exit code 5 when slower

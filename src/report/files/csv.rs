@@ -22,7 +22,7 @@ pub(super) fn bytes(report: &RunReport) -> io::Result<Vec<u8>> {
     for at in 0..report.series.intervals() {
         csv.write_record(row(report, at)?)?;
     }
-    csv.into_inner().map_err(|error| error.into_error())
+    csv.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
 fn header() -> Vec<String> {

@@ -1,5 +1,5 @@
-//! The latencies as an HdrHistogram interval log, in microseconds, with a tag per step: what HistogramLogProcessor,
-//! HistogramLogAnalyzer and their like read.
+//! The latencies as an HdrHistogram interval log, in microseconds, with a tag per step: what `HistogramLogProcessor`,
+//! `HistogramLogAnalyzer` and their like read.
 
 use std::io;
 use std::time::{Duration, UNIX_EPOCH};

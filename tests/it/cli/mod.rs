@@ -5,6 +5,7 @@ mod dead_letters;
 mod help;
 mod inventory;
 mod order;
+mod report;
 mod seed;
 mod signals;
 mod stores;
