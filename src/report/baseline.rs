@@ -62,6 +62,38 @@ pub struct OtherSettings {
     differences: Vec<String>,
 }
 
+/// Refuses, before anybody buys, a baseline whose buyers are others. Settings that are known later are compared by
+/// [`compare`].
+///
+/// # Errors
+/// When they are, with what differs.
+pub fn check_plan(
+    baseline: &RunReport,
+    name: &str,
+    users: u64,
+    seed: u64,
+    plan_digest: &str,
+) -> Result<(), OtherSettings> {
+    let mut differences = Vec::new();
+    if baseline.users != users {
+        differences.push(format!("users is {} and {users}", baseline.users));
+    }
+    if baseline.seed != seed {
+        differences.push(format!("seed is {} and {seed}", baseline.seed));
+    }
+    if differences.is_empty() && baseline.plan_digest != plan_digest {
+        let before = &baseline.plan_digest;
+        differences.push(format!("plan_digest is `{before}` and `{plan_digest}`"));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(OtherSettings {
+        baseline: name.to_owned(),
+        differences,
+    })
+}
+
 /// Compares throughput and percentiles with a baseline.
 ///
 /// # Errors
@@ -191,6 +223,15 @@ mod tests {
         let mut run = fixture::report();
         run.settings.hold_ms = 5_000;
         run.users = 3;
+        let early =
+            |run: &RunReport| check_plan(&baseline, "main", run.users, run.seed, &run.plan_digest);
+        assert!(early(&baseline).is_ok());
+        assert!(
+            early(&run)
+                .unwrap_err()
+                .to_string()
+                .contains("users is 2000 and 3")
+        );
         run.settings.store_id = uuid::Uuid::from_u128(9);
         let error = compare(&run, &baseline, "main", 0.1)
             .unwrap_err()

@@ -17,7 +17,7 @@ mod terminal;
 mod threshold;
 mod verdict;
 
-pub use baseline::{Compared, Comparison, OtherSettings, Outcome, compare};
+pub use baseline::{Compared, Comparison, OtherSettings, Outcome, check_plan, compare};
 pub use distribution::{Unreadable, decode, encode};
 pub use files::{ReportFile, UnknownFormat, WriteError, write_all};
 pub use lab::{

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use super::judging::{Baseline, Judging};
 use crate::cli::{Context, Usage};
 use crate::report::{self, OtherSettings, ReportFile, RunReport, Threshold, Verdict};
+use crate::simulate::Plan;
 
 /// What a run has to keep to; known to be usable before anybody buys.
 pub(super) struct Judge {
@@ -43,6 +44,18 @@ impl Judge {
             noise: args.noise,
             files: args.report_file.clone(),
         })
+    }
+
+    /// Refuses a baseline of other buyers, as long as nobody has bought anything.
+    ///
+    /// # Errors
+    /// When it is one, with what differs.
+    pub(super) fn check_plan(&self, plan: &Plan) -> anyhow::Result<()> {
+        if let Some((name, baseline)) = &self.baseline {
+            report::check_plan(baseline, name, plan.users(), plan.seed(), &plan.digest())
+                .map_err(|error| Usage::new(error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Adds what came of thresholds and baseline to the report.

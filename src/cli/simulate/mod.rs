@@ -45,7 +45,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let mut runs = Vec::new();
     let mut told = None;
     while (runs.len() as u64) < args.judging.repeat && stop.interrupt().is_none() {
-        let Some(report) = once(&args, &context, &flow, &stop).await? else {
+        let Some(report) = once(&args, &context, &flow, &judge, &stop).await? else {
             break;
         };
         runs.push(report);
@@ -96,6 +96,7 @@ async fn once(
     args: &Args,
     context: &Context,
     flow: &Flow<OmsPorts>,
+    judge: &Judge,
     stop: &Stop,
 ) -> anyhow::Result<Option<RunReport>> {
     let mut early = stop.clone();
@@ -105,6 +106,7 @@ async fn once(
         _ = early.wait() => return Ok(None),
         stage = set(args, context, flow) => stage?,
     };
+    judge.check_plan(&stage.plan)?;
     let workers = Workers::start(args, context, flow);
     let started_at = SystemClock.now();
     let run = match &stage.client {

@@ -5,7 +5,7 @@ use super::section::Section;
 use super::svg::{Anchor, Drawing, Frame, HALF, NARROW, short};
 use super::text::{double, share};
 use crate::report::{Fairness, ItemFairness, RunReport};
-use crate::terminal::grouped;
+use crate::terminal::{grouped, many};
 
 /// How high a row is.
 const ROW: f64 = 26.0;
@@ -91,8 +91,8 @@ pub(super) fn reading(fairness: &Fairness) -> String {
     let held = match fairness.refused_held {
         0 => "nobody was refused what others only held".to_owned(),
         held => format!(
-            "{} carts were refused while all was held, {} of them for units that came free in the end",
-            grouped(held),
+            "{} refused while all was held, {} of them for units that came free in the end",
+            many(held, "cart"),
             grouped(fairness.refused_held_released)
         ),
     };

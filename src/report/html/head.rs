@@ -1,6 +1,6 @@
 //! The top of the page: what the run comes to, what it had to keep to, and the figures that matter most.
 
-use super::text::{double, escaped, joined, share};
+use super::text::{double, escaped, joined, share, whole};
 use crate::inventory::Check;
 use crate::report::verdict::{self, milliseconds};
 use crate::report::{RunReport, Verdict};
@@ -103,8 +103,8 @@ pub(super) fn tiles(report: &RunReport) -> String {
         ),
         (
             "decided per second",
-            format!("{:.0}", report.decided_per_s),
-            format!("{:.0} placed per second", report.placed_per_s),
+            whole(report.decided_per_s),
+            format!("{} placed per second", whole(report.placed_per_s)),
             "",
         ),
         (

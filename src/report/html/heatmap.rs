@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::course::{Column, Course};
-use super::section::{Section, tabs};
+use super::section::{Section, prose, tabs};
 use super::svg::{Anchor, Drawing, FULL, Frame, LEFT, TOP, between, both};
 use super::text::{at, double};
 use crate::report::RunReport;
@@ -22,7 +22,7 @@ const CELL: f64 = 7.0;
 pub(super) fn section(report: &RunReport) -> Section {
     let fine = Course::of(report, 200);
     let panels = STEPS.map(|step| {
-        let reading = super::text::escaped(&reading(&fine, step));
+        let reading = prose(&reading(&fine, step));
         let chart = both(FULL, |frame| chart(report, frame, step));
         (
             named(step),
@@ -31,7 +31,7 @@ pub(super) fn section(report: &RunReport) -> Section {
     });
     Section {
         title: "Latency over time",
-        reading: "How many orders took how long in each moment, from when they were due: the darker, the more.".to_owned(),
+        reading: "How many orders took how long in each moment, from when they were due: the stronger the colour, the more.".to_owned(),
         legend: &[("line p50", "p50"), ("line p99", "p99"), ("heat", "orders")],
         chart: tabs("heat", &panels),
         header: vec!["step, from", "count", "p50", "p90", "p99", "max"],

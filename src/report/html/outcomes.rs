@@ -3,7 +3,7 @@
 use super::course::{Column, Course};
 use super::section::Section;
 use super::svg::{Drawing, Frame, HALF, between, both};
-use super::text::{at, double, share};
+use super::text::{at, double, share, whole};
 use crate::report::RunReport;
 use crate::terminal::{grouped, many};
 
@@ -44,8 +44,8 @@ pub(super) fn reading(report: &RunReport, course: &Course<'_>) -> String {
         .peak(|column| column.placed)
         .map_or_else(String::new, |peak| {
             format!(
-                ", at best {:.0} per second at {}",
-                peak.rate(peak.placed),
+                ", at best {} per second at {}",
+                whole(peak.rate(peak.placed)),
                 at(peak.from_s)
             )
         });

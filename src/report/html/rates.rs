@@ -3,7 +3,7 @@
 use super::course::Course;
 use super::section::Section;
 use super::svg::{Drawing, FULL, Frame, LEFT, between, both};
-use super::text::{at, double, share};
+use super::text::{at, double, share, whole};
 use crate::report::RunReport;
 use crate::terminal::{grouped, many};
 
@@ -47,8 +47,8 @@ pub(super) fn reading(report: &RunReport, course: &Course<'_>) -> String {
         .peak(|column| column.offered)
         .map_or_else(String::new, |peak| {
             format!(
-                "; the most at once were {:.0} per second at {}",
-                peak.rate(peak.offered),
+                "; the most at once were {} per second at {}",
+                whole(peak.rate(peak.offered)),
                 at(peak.from_s)
             )
         });

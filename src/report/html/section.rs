@@ -40,10 +40,17 @@ impl Section {
             "<section class=\"card{}\"><h2>{}</h2><p class=\"reading\">{}</p>{legend}{}{data}</section>\n",
             if self.half { " half" } else { "" },
             escaped(self.title),
-            escaped(&self.reading),
+            prose(&self.reading),
             self.chart,
         )
     }
+}
+
+/// A sentence in which no number is parted from its unit.
+pub(super) fn prose(text: &str) -> String {
+    escaped(text)
+        .replace(" %", "&nbsp;%")
+        .replace(" ms", "&nbsp;ms")
 }
 
 /// Panels of which one is shown, chosen by radio buttons: without a script, and without one to be missed.

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::scale::Linear;
-use super::section::{Section, tabs};
+use super::section::{Section, prose, tabs};
 use super::svg::{Anchor, Drawing, Frame, HALF, LEFT, both};
 use super::text::double;
 use crate::report::verdict::{milliseconds, step as named};
@@ -23,6 +23,9 @@ const QUANTILES: [(f64, &str); 8] = [
     (0.9999, "99.99 %"),
     (1.0, "all"),
 ];
+
+/// How far the names of two percentiles are apart at least, in pixels.
+const NAME: f64 = 52.0;
 
 /// Both distributions of a step.
 struct Both {
@@ -44,7 +47,7 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
         .collect();
     let panels: Vec<(&str, String)> = (known.iter())
         .map(|(step, both_of)| {
-            let reading = super::text::escaped(&reading(step, both_of));
+            let reading = prose(&reading(step, both_of));
             let chart = both(HALF, |frame| chart(step, both_of, frame));
             (
                 named(step),
@@ -80,7 +83,7 @@ fn reading(step: &str, both: &Both) -> String {
         )
     };
     format!(
-        "Half of {} took up to {}, and one in a hundred more than {}; {waiting}.",
+        "{}: half took up to {}, and one in a hundred more than {}; {waiting}.",
         named(step),
         ms(&both.intended, 0.5),
         ms(&both.intended, 0.99),
@@ -105,6 +108,7 @@ fn chart(step: &str, both: &Both, frame: Frame) -> String {
     let scale = drawing.latencies(low, intended.max().max(service.max()));
     let across = Linear::new(most, LEFT, frame.right());
     drawing.across(&across, "of all took at most so long", &|_| String::new());
+    let mut free = 0.0;
     for (quantile, name) in [
         (0.0, "0 %"),
         (0.9, "90 %"),
@@ -113,8 +117,9 @@ fn chart(step: &str, both: &Both, frame: Frame) -> String {
         (0.9999, "99.99 %"),
         (0.99999, "99.999 %"),
     ] {
-        if nines(quantile) <= most + 1e-9 {
-            let x = across.place(nines(quantile));
+        let x = across.place(nines(quantile));
+        if nines(quantile) <= most + 1e-9 && x >= free {
+            free = x + NAME;
             drawing.text(x, frame.bottom() + 16.0, Anchor::Middle, "tick", name);
         }
     }

@@ -182,7 +182,7 @@ impl Drawing {
         let scale = Linear::rounded(most, 4, frame.bottom(), TOP);
         for value in scale.ticks(4) {
             let y = scale.place(value);
-            self.rule(LEFT, y, frame.right(), y, "grid");
+            self.rule(LEFT, y, frame.right(), y, "gridline");
             self.text(LEFT - 6.0, y + 4.0, Anchor::End, "tick", &short(value));
         }
         self.text(2.0, 9.0, Anchor::Start, "unit", unit);
@@ -195,7 +195,7 @@ impl Drawing {
         let scale = Log::new(low_us, high_us, frame.bottom(), TOP);
         for (us, name) in scale.ticks() {
             let y = scale.place(us);
-            self.rule(LEFT, y, frame.right(), y, "grid");
+            self.rule(LEFT, y, frame.right(), y, "gridline");
             self.text(LEFT - 6.0, y + 4.0, Anchor::End, "tick", &name);
         }
         scale
@@ -259,7 +259,7 @@ pub(super) fn both(wide: Frame, draw: impl Fn(Frame) -> String) -> String {
 pub(super) fn short(value: f64) -> String {
     let (value, unit) = match value {
         value if value >= 1e6 => (value / 1e6, " M"),
-        value if value >= 1e4 => (value / 1e3, " k"),
+        value if value >= 1e3 => (value / 1e3, " k"),
         value => (value, ""),
     };
     format!("{}{unit}", (value * 100.0).round() / 100.0)
@@ -279,7 +279,7 @@ mod tests {
         for (value, text) in [
             (0.0, "0"),
             (0.25, "0.25"),
-            (2_500.0, "2500"),
+            (2_500.0, "2.5 k"),
             (12_000.0, "12 k"),
             (1.5e6, "1.5 M"),
         ] {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::text::{double, escaped, share, table};
 use crate::report::verdict::{milliseconds, step as named};
 use crate::report::{Compared, Outcome, Repeat, RunReport, spread};
-use crate::terminal::grouped;
+use crate::terminal::{grouped, many};
 
 fn card(title: &str, reading: &str, body: &str, half: bool) -> String {
     format!(
@@ -67,9 +67,9 @@ pub(super) fn reasons(report: &RunReport) -> String {
         }));
     }
     let reading = format!(
-        "{} carts were sent by {} buyers; {} of them were accepted as orders.",
-        grouped(orders.attempts),
-        grouped(report.users),
+        "{} sent {}; {} of them became orders.",
+        many(report.users, "buyer"),
+        many(orders.attempts, "cart"),
         grouped(orders.accepted)
     );
     let body = table(&["outcome", "count", "of orders, or buyers"], &rows);
@@ -87,8 +87,9 @@ pub(super) fn baseline(report: &RunReport) -> String {
         .filter(|figure| figure.outcome == Outcome::Worse)
         .count();
     let reading = format!(
-        "{worse} of {} figures are worse than the baseline {} by more than {:.0} %.",
-        rows.len(),
+        "{worse} of {} {} worse than the baseline {} by more than {:.0} %.",
+        many(rows.len() as u64, "figure"),
+        if worse == 1 { "is" } else { "are" },
         comparison.baseline,
         comparison.noise * 100.0
     );

@@ -42,6 +42,16 @@ pub(super) fn at(seconds: f64) -> String {
     }
 }
 
+/// A rate without its fraction: `12,500`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no rate is negative, and those beyond 2^64 are shown as that"
+)]
+pub(super) fn whole(rate: f64) -> String {
+    crate::terminal::grouped(rate.round() as u64)
+}
+
 /// A share: `0.5 %`, `80 %`.
 pub(super) fn share(of: f64) -> String {
     let percent = of * 100.0;

@@ -94,10 +94,7 @@ fn a_storm_is_told_in_every_format_and_each_can_be_made_again() {
         assert!(!one.is_empty(), "{name} is empty");
         assert!(one == other, "{name} is made otherwise the second time");
     }
-    assert_eq!(
-        place.ok(&["report", "render", "run.json"]),
-        stdout.replace("\n\n\n", "\n")
-    );
+    assert_eq!(place.ok(&["report", "render", "run.json"]), stdout);
     let text = |name| std::fs::read_to_string(place.path(name)).unwrap();
     is_well_formed(&text("run.xml"));
     assert!(text("run.md").starts_with("# Storm: ok"));
@@ -168,6 +165,14 @@ fn slower_than_the_baseline_is_exit_code_5_and_other_settings_are_2() {
     assert_eq!(place.run(&tiny(&both)).code, Some(4));
     let error = place.fails(2, &tiny(&["--baseline", "main", "--hold", "5s"]));
     assert!(error.contains("hold_ms is 600000 and 5000"), "{error}");
+    let orders = place.json(&["audit"])["orders"].clone();
+    let error = place.fails(2, &tiny(&["--baseline", "main", "--zipf", "0.5"]));
+    assert!(error.contains("plan_digest"), "{error}");
+    assert_eq!(
+        place.json(&["audit"])["orders"],
+        orders,
+        "nobody has bought for nothing"
+    );
 }
 
 #[test]
