@@ -55,3 +55,31 @@ pub fn of(report: &RunReport) -> ExitCode {
         run_invalid()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{Check, Finding};
+    use crate::report::{Invariants, compare, fixture};
+
+    #[test]
+    fn the_lowest_code_that_applies_wins() {
+        let mut run = fixture::report();
+        assert_eq!(of(&run), DONE);
+        run.valid = false;
+        assert_eq!(of(&run), run_invalid());
+        let mut faster = fixture::report();
+        faster.decided_per_s *= 2.0;
+        run.baseline = compare(&run, &faster, "main", 0.1).ok();
+        assert_eq!(of(&run), slower());
+        run.thresholds[0].ok = false;
+        assert_eq!(of(&run), threshold_missed());
+        run.invariants = Invariants::of(&[Finding {
+            check: Check::Lost,
+            subject: "an order".to_owned(),
+            detail: String::new(),
+            count: 1,
+        }]);
+        assert_eq!(of(&run), invariant_broken());
+    }
+}

@@ -4,7 +4,7 @@ mod baseline;
 mod distribution;
 mod files;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod html;
 mod lab;
 mod latency;

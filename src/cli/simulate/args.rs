@@ -31,7 +31,8 @@ Examples:
   oms simulate --users 10000 --target http://127.0.0.1:8080
   oms simulate --trace 2011-11-29.csv --speed 600x --report-file day.json --report-file day.html
   oms simulate --threshold 'failed<10%' --threshold 'p99<50ms for place_order' --repeat 5
-  oms simulate --stock 1000 --save-baseline main, and later: --baseline main --noise 5%")]
+  oms simulate --stock 1000 --repeat 5 --save-baseline main
+  oms simulate --stock 1000 --repeat 5 --baseline main --noise 5%")]
 pub struct Args {
     /// How many buyers come [default: 1000]
     #[arg(long, value_name = "N", value_parser = users, conflicts_with = "trace")]

@@ -13,8 +13,12 @@ const ROW: f64 = 26.0;
 /// Where the bars begin and end, beside the names and the shares.
 const LEFT: f64 = 92.0;
 
-pub(super) fn section(report: &RunReport) -> Section {
+/// None for runs of versions that did not measure it.
+pub(super) fn section(report: &RunReport) -> Option<Section> {
     let fairness = &report.fairness;
+    if *fairness == Fairness::default() {
+        return None;
+    }
     let chart = if fairness.items.is_empty() {
         String::new()
     } else {
@@ -35,7 +39,7 @@ pub(super) fn section(report: &RunReport) -> Section {
         })
         .collect();
     rows.extend(waste(fairness));
-    Section {
+    Some(Section {
         title: "Fairness and waste",
         reading: reading(fairness),
         legend: if fairness.items.is_empty() {
@@ -47,7 +51,7 @@ pub(super) fn section(report: &RunReport) -> Section {
         header: vec!["item", "got it", "left without", "inversions"],
         rows,
         half: true,
-    }
+    })
 }
 
 fn waste(fairness: &Fairness) -> Vec<Vec<String>> {

@@ -65,7 +65,7 @@ fn body(report: &RunReport) -> String {
         "<div class=\"grid\">\n".to_owned(),
         over_time,
         spectrum::section(report).map_or_else(String::new, |section| section.markup()),
-        fairness::section(report).markup(),
+        fairness::section(report).map_or_else(String::new, |section| section.markup()),
         stock::section(report).map_or_else(String::new, |section| section.markup()),
         tables::baseline(report),
         tables::repeats(report),

@@ -47,7 +47,7 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
         .collect();
     let panels: Vec<(&str, String)> = (known.iter())
         .map(|(step, both_of)| {
-            let reading = prose(&reading(step, both_of));
+            let reading = prose(&reading(both_of));
             let chart = both(HALF, |frame| chart(step, both_of, frame));
             (
                 named(step),
@@ -66,7 +66,7 @@ pub(super) fn section(report: &RunReport) -> Option<Section> {
     })
 }
 
-fn reading(step: &str, both: &Both) -> String {
+fn reading(both: &Both) -> String {
     let ms = |histogram: &Histogram<u64>, quantile| {
         milliseconds(double(histogram.value_at_quantile(quantile)) / 1_000.0)
     };
@@ -83,8 +83,7 @@ fn reading(step: &str, both: &Both) -> String {
         )
     };
     format!(
-        "{}: half took up to {}, and one in a hundred more than {}; {waiting}.",
-        named(step),
+        "Half took up to {}, and one in a hundred more than {}; {waiting}.",
         ms(&both.intended, 0.5),
         ms(&both.intended, 0.99),
     )

@@ -66,10 +66,12 @@ pub(super) fn rates(report: &RunReport) -> String {
     if orders.returned > 0 {
         let _ = write!(
             text,
-            "; {} after being told `held`; {} gave up",
+            "; {} after being told `held`",
             many(orders.returned, "return"),
-            many(orders.gave_up_held, "buyer"),
         );
+    }
+    if orders.gave_up_held > 0 {
+        let _ = write!(text, "; {} gave up", many(orders.gave_up_held, "buyer"));
     }
     if orders.errors > 0 {
         let _ = write!(
