@@ -15,7 +15,8 @@
 //! | [`http`] | the API |
 //! | [`simulate`] | the storm: buyers, drivers, measurements |
 //! | [`audit`] | every invariant, from committed state and from what clients were told |
-//! | [`report`] | what a run is told as |
+//! | [`report`] | what a run is told as: thresholds, comparisons, files, the summary |
+//! | [`terminal`] | the two streams: data, tables, talk, progress |
 //! | [`catalogue`] | items and real orders from files |
 //! | [`config`], [`wiring`] | from flags to backends; `wiring` alone names them |
 //! | [`cli`] | one file per command |
@@ -66,5 +67,6 @@ pub mod rng;
 pub mod simulate;
 pub mod sqlite;
 pub mod statuses;
+pub mod terminal;
 pub mod wiring;
 pub mod worker;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
     Context, audit, completions, config, dead_letters, doctor, inventory, man, migrate, order,
-    seed, serve, simulate, statuses, worker,
+    report, seed, serve, simulate, statuses, worker,
 };
 use crate::config::{Flags, UrlText};
+use crate::terminal::ColorChoice;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -98,17 +99,6 @@ impl Globals {
     }
 }
 
-/// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -120,6 +110,9 @@ pub enum Command {
     Serve(serve::Args),
     /// Let a storm of buyers loose, then audit
     Simulate(Box<simulate::Args>),
+    /// Make the outputs of a storm again, and one result of its shards
+    #[command(subcommand)]
+    Report(report::Verb),
     /// Look at orders, make them, place them, cancel them
     #[command(subcommand)]
     Order(order::Verb),
@@ -158,6 +151,7 @@ impl Command {
             Self::Worker(args) => worker::run(args, context).await,
             Self::Serve(args) => serve::run(args, context).await,
             Self::Simulate(args) => simulate::run(*args, context).await,
+            Self::Report(verb) => verb.run(context),
             Self::Order(verb) => verb.run(context).await,
             Self::Inventory(verb) => verb.run(context).await,
             Self::DeadLetters(verb) => verb.run(context).await,

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::report::RunReport;
+
 /// Done.
 pub const DONE: ExitCode = ExitCode::SUCCESS;
 
@@ -33,4 +35,51 @@ pub fn slower() -> ExitCode {
 /// The run says nothing, since the generator was the bottleneck: code 6.
 pub fn run_invalid() -> ExitCode {
     ExitCode::from(6)
+}
+
+/// What a run comes to: the lowest code that applies.
+pub fn of(report: &RunReport) -> ExitCode {
+    if !report.invariants.hold() {
+        invariant_broken()
+    } else if report.thresholds.iter().any(|result| !result.ok) {
+        threshold_missed()
+    } else if report
+        .baseline
+        .as_ref()
+        .is_some_and(|baseline| baseline.slower)
+    {
+        slower()
+    } else if report.valid {
+        DONE
+    } else {
+        run_invalid()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{Check, Finding};
+    use crate::report::{Invariants, compare, fixture};
+
+    #[test]
+    fn the_lowest_code_that_applies_wins() {
+        let mut run = fixture::report();
+        assert_eq!(of(&run), DONE);
+        run.valid = false;
+        assert_eq!(of(&run), run_invalid());
+        let mut faster = fixture::report();
+        faster.decided_per_s *= 2.0;
+        run.baseline = compare(&run, &faster, "main", 0.1).ok();
+        assert_eq!(of(&run), slower());
+        run.thresholds[0].ok = false;
+        assert_eq!(of(&run), threshold_missed());
+        run.invariants = Invariants::of(&[Finding {
+            check: Check::Lost,
+            subject: "an order".to_owned(),
+            detail: String::new(),
+            count: 1,
+        }]);
+        assert_eq!(of(&run), invariant_broken());
+    }
 }

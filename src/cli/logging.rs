@@ -19,6 +19,6 @@ pub(super) fn start(globals: &Globals) {
         .with_ansi(false)
         .try_init();
     if let Err(error) = started {
-        super::output::talk(format_args!("warning: cannot log: {error}"));
+        crate::terminal::talk(format_args!("warning: cannot log: {error}"));
     }
 }

@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod man;
 pub mod migrate;
 pub mod order;
+pub mod report;
 pub mod seed;
 pub mod serve;
 pub mod signals;
@@ -24,16 +25,12 @@ mod advice;
 mod args;
 mod context;
 mod logging;
-mod output;
 mod run;
-mod table;
 mod usage;
-mod words;
 
-pub use args::{Cli, ColorChoice, Command, Globals};
+pub use args::{Cli, Command, Globals};
 pub use context::Context;
-pub use output::{ClosedPipe, Colour, Output};
 pub use run::run;
-pub use table::Table;
 pub use usage::Usage;
-pub use words::counted;
+
+pub use crate::terminal::{ClosedPipe, ColorChoice, Colour, Output, Table, counted};

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use super::output::talk;
 use super::{Cli, ClosedPipe, Command, Context, Output, Usage, exit, logging, signals};
 use crate::config::{Config, redact_line};
+use crate::terminal::talk;
 
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
@@ -21,7 +21,7 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
-    let out = Output::new(&cli.globals);
+    let out = Output::new(cli.globals.json, cli.globals.quiet, cli.globals.color);
     logging::start(&cli.globals);
     let config = match &cli.command {
         // These two know nothing of stores, and help when the configuration is wrong.

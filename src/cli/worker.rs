@@ -75,10 +75,10 @@ async fn show_progress(flow: &Flow<OmsPorts>, context: &Context) -> std::convert
     let metrics = flow.metrics();
     loop {
         line.set_message(format!(
-            "{} blocked, {} dead letters, {} refunds, backlog {}",
+            "{} blocked, {}, {}, backlog {}",
             metrics.blocked.get(),
-            metrics.dead_letters.get(),
-            metrics.refunds.get(),
+            counted(metrics.dead_letters.get(), "dead letter"),
+            counted(metrics.refunds.get(), "refund"),
             metrics.backlog.get(),
         ));
         tokio::time::sleep(PROGRESS_EVERY).await;

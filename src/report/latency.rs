@@ -1,12 +1,13 @@
 //! Latencies as they are told.
 
-use hdrhistogram::Histogram;
-use serde::Serialize;
+use hdrhistogram::{Counter, Histogram};
+use serde::{Deserialize, Serialize};
 
 use crate::simulate::Latencies;
 
 /// Percentiles of one step, in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Percentiles {
     /// The median.
     pub p50: f64,
@@ -23,7 +24,8 @@ pub struct Percentiles {
 }
 
 /// Percentiles of every step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LatencyTable {
     /// From sending a cart to the answer.
     pub add_to_cart: Percentiles,
@@ -33,8 +35,22 @@ pub struct LatencyTable {
     pub end_to_end: Percentiles,
 }
 
-impl From<&Histogram<u32>> for Percentiles {
-    fn from(histogram: &Histogram<u32>) -> Self {
+impl LatencyTable {
+    /// The steps by the names of their keys, in the order in which an order goes through them.
+    pub fn steps(&self) -> [(&'static str, &Percentiles); 3] {
+        [
+            ("add_to_cart", &self.add_to_cart),
+            ("place_order", &self.place_order),
+            ("end_to_end", &self.end_to_end),
+        ]
+    }
+}
+
+/// The steps, by the names of their keys.
+pub const STEPS: [&str; 3] = ["add_to_cart", "place_order", "end_to_end"];
+
+impl<C: Counter> From<&Histogram<C>> for Percentiles {
+    fn from(histogram: &Histogram<C>) -> Self {
         #[expect(
             clippy::cast_precision_loss,
             reason = "microseconds of a run fit a double exactly"

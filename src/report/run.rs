@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::LatencyTable;
+use super::{
+    Arrivals, Comparison, Distributions, Fairness, LatencyTable, Repeat, Series, ThresholdResult,
+};
 use crate::domain::{OrderId, Reason};
 use crate::inventory::{Check, Finding};
 use crate::simulate::{Counts, InvoiceOutcome, Seeded};
@@ -13,9 +15,15 @@ use crate::simulate::{Counts, InvoiceOutcome, Seeded};
 /// Findings that are listed; all are counted.
 pub const FINDINGS_MAX: usize = 1_000;
 
-/// Everything that a run is told as.
-#[derive(Debug, Clone, Serialize)]
+/// Everything that a run is told as. Reads back what earlier versions wrote: they lack the keys with a default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunReport {
+    /// The command that repeats it, quoted for a shell, without passwords.
+    #[serde(default)]
+    pub command: String,
+    /// When the first buyer could come, in Unix milliseconds; 0 where that was not written down.
+    #[serde(default)]
+    pub started_at: u64,
     /// Buyers.
     pub users: u64,
     /// The seed of buyers and carts.
@@ -34,33 +42,72 @@ pub struct RunReport {
     pub decided_per_s: f64,
     /// Latencies in milliseconds.
     pub latency_ms: LatencyTable,
+    /// The same from when each was sent, not from when it was due.
+    #[serde(default)]
+    pub service_ms: LatencyTable,
+    /// How honest the generator was.
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    /// Whether the figures count: not if the generator was too late too often.
+    #[serde(default = "yes")]
+    pub valid: bool,
+    /// Thresholds and what came of them.
+    #[serde(default)]
+    pub thresholds: Vec<ThresholdResult>,
+    /// Distributions that can be merged.
+    #[serde(default)]
+    pub histograms: Distributions,
+    /// The course of the run.
+    #[serde(default)]
+    pub series: Series,
+    /// How fair the sale was.
+    #[serde(default)]
+    pub fairness: Fairness,
+    /// What it was compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Comparison>,
+    /// The key figures of every run, where there were several; all else is of one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<Repeat>,
     /// How often each invariant is broken: 0 when clean.
     pub invariants: Invariants,
     /// Accepted orders whose verdict the gateway owes.
+    #[serde(default)]
     pub awaiting_gateway: u64,
     /// The most memory this process had in use.
+    #[serde(default)]
     pub peak_rss_bytes: u64,
     /// The verdict.
     pub verdict: Verdict,
     /// Whether the run was interrupted.
+    #[serde(default)]
     pub interrupted: bool,
     /// What is wrong, at most 1,000 of it.
+    #[serde(default)]
     pub findings: Vec<Finding>,
     /// Findings beyond those.
+    #[serde(default)]
     pub findings_omitted: u64,
     /// What an audit could not look at, and the like.
+    #[serde(default)]
     pub notes: Vec<String>,
     /// The trace that was replayed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceReport>,
     /// Orders whose story is worth reading.
+    #[serde(default)]
     pub examples: Vec<Example>,
     /// How it was run.
     pub settings: RunSettings,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 /// What became of the orders.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OrderCounts {
     /// Accepted: placed + failed, and those that never became final.
     pub accepted: u64,
@@ -80,6 +127,18 @@ pub struct OrderCounts {
     pub in_doubt: u64,
     /// Requests that failed and were tried again.
     pub errors: u64,
+}
+
+impl OrderCounts {
+    /// Accepted orders that failed, for whatever reason.
+    pub fn failed_all(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Buyers who were refused at once and left, for whatever reason.
+    pub fn refused_all(&self) -> u64 {
+        self.refused.values().sum()
+    }
 }
 
 impl From<&Counts> for OrderCounts {
@@ -107,19 +166,25 @@ impl From<&Counts> for OrderCounts {
 }
 
 /// How often each invariant is broken; a key for every check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Invariants(pub BTreeMap<&'static str, u64>);
+pub struct Invariants(pub BTreeMap<String, u64>);
 
 impl Invariants {
     /// Counts findings.
     pub fn of(findings: &[Finding]) -> Self {
-        let mut counts: BTreeMap<_, _> =
-            Check::ALL.iter().map(|check| (check.as_str(), 0)).collect();
+        let mut counts: BTreeMap<String, u64> = (Check::ALL.iter())
+            .map(|check| (check.as_str().to_owned(), 0))
+            .collect();
         for finding in findings {
-            *counts.entry(finding.check.as_str()).or_default() += finding.count;
+            *counts.entry(finding.check.as_str().to_owned()).or_default() += finding.count;
         }
         Self(counts)
+    }
+
+    /// How often a check failed.
+    pub fn count(&self, check: Check) -> u64 {
+        self.0.get(check.as_str()).copied().unwrap_or(0)
     }
 
     /// Whether all hold.
@@ -129,7 +194,7 @@ impl Invariants {
 }
 
 /// Whether everything held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing was oversold, undersold or lost.
@@ -139,7 +204,7 @@ pub enum Verdict {
 }
 
 /// The rows of a trace: rows = order lines + merged + Σ skipped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceReport {
     /// The file.
     pub file: String,
@@ -150,7 +215,7 @@ pub struct TraceReport {
     /// Rows whose SKU was in the same cart already.
     pub merged: u64,
     /// Rows that became nothing, by reason.
-    pub skipped: BTreeMap<&'static str, u64>,
+    pub skipped: BTreeMap<String, u64>,
     /// Invoices all of whose rows were skipped.
     pub empty_invoices: u64,
     /// What became of each other invoice.
@@ -158,7 +223,7 @@ pub struct TraceReport {
 }
 
 /// An order whose story is worth reading.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// What became of it: `placed`, `failed: <reason>`, `refunded`.
     pub outcome: String,
@@ -167,10 +232,11 @@ pub struct Example {
 }
 
 /// How a run was made: what another run has to share to be compared with it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunSettings {
     /// The program's version.
-    pub version: &'static str,
+    pub version: String,
     /// The store that was stormed.
     pub store_id: Uuid,
     /// `in-process`, or the URL of the service.
@@ -201,6 +267,8 @@ pub struct RunSettings {
     pub wait_ms: u64,
     /// The most buyers under way at once.
     pub in_flight_max: u64,
+    /// Which part of the buyers came, such as `1/4`; none if all did.
+    pub shard: Option<String>,
     /// How late the latest buyer arrived, in milliseconds.
     pub arrival_lag_max_ms: u64,
 }

@@ -1,8 +1,9 @@
 //! What became of each invoice of a trace.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::told::{Answer, Told};
@@ -14,14 +15,14 @@ use crate::ports::{Error, Ports};
 const PAGE: usize = 2_000;
 
 /// One invoice, and what became of it in the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvoiceOutcome {
     /// Its number in the file.
     pub invoice: String,
     /// The last order it became; it was refused under this id if it became none.
     pub order_id: OrderId,
     /// `placed`, `failed`, `refused`, or `unknown` where no answer came.
-    pub outcome: &'static str,
+    pub outcome: Cow<'static, str>,
     /// Why not.
     pub reason: Option<Reason>,
     /// The item at fault, of a cart refused for want of stock.
@@ -86,7 +87,7 @@ pub async fn outcomes<P: Ports>(
             outcomes.push(InvoiceOutcome {
                 invoice: invoice.number.clone(),
                 order_id: told.order_id,
-                outcome,
+                outcome: Cow::Borrowed(outcome),
                 reason,
                 sku: faults
                     .remove(&told.order_id)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Popularity, Span};
+use super::{Popularity, Shard, Span};
 use crate::catalogue::Invoice;
 use crate::domain::{Cart, Customer, Line, Quantity, Sku};
 use crate::rng::Rng;
@@ -21,6 +21,7 @@ pub struct Plan {
     seed: u64,
     come_back: u32,
     buyers: Buyers,
+    shard: Shard,
 }
 
 /// Where the buyers come from.
@@ -77,6 +78,7 @@ impl Plan {
             seed,
             come_back,
             buyers: Buyers::Drawn(drawn),
+            shard: Shard::WHOLE,
         }
     }
 
@@ -86,11 +88,22 @@ impl Plan {
             seed,
             come_back,
             buyers: Buyers::Invoices { invoices, speed },
+            shard: Shard::WHOLE,
         }
     }
 
-    /// How many buyers there are.
+    /// The same buyers, but only those of a shard; they keep their carts and times.
+    #[must_use]
+    pub fn shard(self, shard: Shard) -> Self {
+        Self { shard, ..self }
+    }
+
+    /// How many buyers there are: those of the shard.
     pub fn users(&self) -> u64 {
+        self.shard.users(self.users_all())
+    }
+
+    fn users_all(&self) -> u64 {
         match &self.buyers {
             Buyers::Drawn(drawn) => drawn.users,
             Buyers::Invoices { invoices, .. } => invoices.len() as u64,
@@ -107,11 +120,15 @@ impl Plan {
         self.seed
     }
 
-    /// Buyer `number`, from 0: the same however often it is asked for.
+    /// Buyer `number` of the shard, from 0: the same however often it is asked for.
     ///
     /// # Panics
     /// When there is no such buyer.
     pub fn visit(&self, number: u64) -> Visit {
+        self.visit_of_all(self.shard.number(number))
+    }
+
+    fn visit_of_all(&self, number: u64) -> Visit {
         let mut rng = Rng::stream(self.seed, number);
         match &self.buyers {
             Buyers::Drawn(drawn) => {
@@ -141,6 +158,7 @@ impl Plan {
 
     /// The invoice of buyer `number`, where the buyers come from a trace.
     pub fn invoice(&self, number: u64) -> Option<&Invoice> {
+        let number = self.shard.number(number);
         match &self.buyers {
             Buyers::Drawn(_) => None,
             Buyers::Invoices { invoices, .. } => invoices.get(usize::try_from(number).ok()?),
@@ -165,15 +183,15 @@ impl Plan {
     }
 
     /// A hash of arrivals, carts and behaviour, as 32 hexadecimal digits: equal for equal plans, whatever happened to
-    /// them.
+    /// them, and for all shards of one.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(b"oms plan 1\0");
         hasher.update(self.seed.to_le_bytes());
         hasher.update(self.come_back.to_le_bytes());
         let mut row = Vec::with_capacity(256);
-        for number in 0..self.users() {
-            let visit = self.visit(number);
+        for number in 0..self.users_all() {
+            let visit = self.visit_of_all(number);
             row.clear();
             let arrival_us = u64::try_from(visit.arrival.as_micros()).unwrap_or(u64::MAX);
             row.extend_from_slice(&arrival_us.to_le_bytes());
@@ -288,6 +306,18 @@ mod tests {
                 plan.cart(number),
                 backwards[49 - usize::try_from(number).unwrap()]
             );
+        }
+    }
+
+    #[test]
+    fn shards_share_out_the_buyers_and_are_of_one_plan() {
+        let whole = plan(7, 101);
+        let shards = ["1/2", "2/2"].map(|text| plan(7, 101).shard(text.parse().unwrap()));
+        assert_eq!(shards[0].users() + shards[1].users(), 101);
+        for (shard, first) in shards.iter().zip(0..) {
+            assert_eq!(shard.digest(), whole.digest());
+            assert_eq!(shard.cart(7), whole.cart(14 + first));
+            assert_eq!(shard.visit(7).arrival, whole.visit(14 + first).arrival);
         }
     }
 

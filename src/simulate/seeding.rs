@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::catalogue;
@@ -18,7 +18,7 @@ const BATCH: usize = 1_000;
 pub const STOCK: i64 = 100;
 
 /// What was done to the catalogue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seeded {
     /// Items created.
     pub created: u64,

@@ -8,6 +8,7 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use url::Url;
 
+use super::judging::Judging;
 use crate::cli::Context;
 use crate::config::{PaymentUrl, Sourced, parse_count, redact};
 use crate::domain::parse_duration;
@@ -28,7 +29,10 @@ Examples:
   oms simulate --users 10000 --items 1 --stock 100 --lines 1 --quantity 1
   oms simulate --users 20000 --ramp 10s --payment-url 'simulated:?success=0.65&unknown=0.05'
   oms simulate --users 10000 --target http://127.0.0.1:8080
-  oms simulate --trace 2011-11-29.csv --speed 600x --report-file day.json")]
+  oms simulate --trace 2011-11-29.csv --speed 600x --report-file day.json --report-file day.html
+  oms simulate --threshold 'failed<10%' --threshold 'p99<50ms for place_order' --repeat 5
+  oms simulate --stock 1000 --repeat 5 --save-baseline main
+  oms simulate --stock 1000 --repeat 5 --baseline main --noise 5%")]
 pub struct Args {
     /// How many buyers come [default: 1000]
     #[arg(long, value_name = "N", value_parser = users, conflicts_with = "trace")]
@@ -75,9 +79,9 @@ pub struct Args {
     /// How much faster than life the trace is replayed
     #[arg(long, value_name = "FACTOR", default_value = "600x", value_parser = speed, requires = "trace")]
     pub speed: f64,
-    /// Write the report as JSON, too
-    #[arg(long, value_name = "FILE.json", value_parser = report_file)]
-    pub report_file: Option<PathBuf>,
+    /// What the run has to keep to, with what it is compared, and where its report goes.
+    #[command(flatten)]
+    pub judging: Judging,
 }
 
 impl Args {
@@ -190,17 +194,5 @@ fn speed(text: &str) -> Result<f64, String> {
         _ => Err(format!(
             "`{text}` is not a speed: write a factor such as 600x"
         )),
-    }
-}
-
-fn report_file(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
-        Ok(path)
-    } else {
-        Err("the report is written as JSON; name a file that ends in .json".to_owned())
     }
 }

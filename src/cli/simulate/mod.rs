@@ -1,6 +1,9 @@
 //! `oms simulate`: the storm, then the audit.
 
+mod again;
 mod args;
+mod judge;
+mod judging;
 mod progress;
 mod report;
 mod stage;
@@ -13,14 +16,19 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use args::Args;
+pub use judging::{Baseline, Judging};
 
-use super::signals::Stop;
-use super::{Context, exit};
+use super::signals::{Interrupt, Stop};
+use super::{Context, Usage, exit};
+use crate::clock::SystemClock;
 use crate::flow::Flow;
+use crate::ports::Clock as _;
+use crate::report::{OtherSettings, RunReport, summary, typical};
 use crate::simulate::target::OverHttp;
-use crate::simulate::{Board, Driver, GRACE, InProcess, Run, Storm};
+use crate::simulate::{Board, Driver, GRACE, InProcess, Run, Storm, seeding};
 use crate::wiring::OmsPorts;
 use crate::worker;
+use judge::Judge;
 use stage::Stage;
 
 /// Runs a storm, audits it, and tells of it.
@@ -30,41 +38,94 @@ use stage::Stage;
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = Stop::on_signal().context("cannot listen for signals")?;
     let context = args.configure(context);
-    report::check_file(&args)?;
+    let judge = Judge::prepare(&args.judging, &context)?;
     context.migrate_servers().await?;
     let flow = context.flow().await?;
+    let args = repeatable(args);
+    let mut runs = Vec::new();
+    let mut told = None;
+    while (runs.len() as u64) < args.judging.repeat && stop.interrupt().is_none() {
+        let Some(report) = once(&args, &context, &flow, &judge, &stop).await? else {
+            break;
+        };
+        runs.push(report);
+        let mut report = typical(runs.clone());
+        let compared = judge.judge(&mut report);
+        // Each time: a later failure must not lose what there is.
+        let written = judge.write(&report);
+        told = Some((report, compared, written));
+    }
+    if let Some((report, compared, written)) = told {
+        tell(&report, &context)?;
+        // Whatever became of the files, the report has been told.
+        written?;
+        judge.save(&report, &context)?;
+        if stop.interrupt().is_none() {
+            return ended(&report, compared);
+        }
+    }
+    Ok(stop.interrupt().map_or(exit::DONE, Interrupt::exit_code))
+}
+
+/// Every one of several runs is to find as much stock as the others.
+fn repeatable(mut args: Args) -> Args {
+    if args.judging.repeat > 1 {
+        args.stock = args.stock.or(Some(seeding::STOCK));
+    }
+    args
+}
+
+fn tell(report: &RunReport, context: &Context) -> anyhow::Result<()> {
+    if context.out.is_json() {
+        context.out.json(report)
+    } else {
+        summary(report, &context.out)
+    }
+}
+
+/// The exit code. A baseline of other settings is wrong usage, unless something worse has happened.
+fn ended(report: &RunReport, compared: Result<(), OtherSettings>) -> anyhow::Result<ExitCode> {
+    match compared {
+        Err(error) if report.invariants.hold() => Err(Usage::new(error.to_string()).into()),
+        _ => Ok(exit::of(report)),
+    }
+}
+
+/// Sets the stage, runs one storm, and assesses it; none if it was interrupted before anybody came.
+async fn once(
+    args: &Args,
+    context: &Context,
+    flow: &Flow<OmsPorts>,
+    judge: &Judge,
+    stop: &Stop,
+) -> anyhow::Result<Option<RunReport>> {
     let mut early = stop.clone();
     let stage = tokio::select! {
         biased;
         // Nobody has bought anything: there is nothing to tell.
-        interrupt = early.wait() => return Ok(interrupt.exit_code()),
-        stage = set(&args, &context, &flow) => stage?,
+        _ = early.wait() => return Ok(None),
+        stage = set(args, context, flow) => stage?,
     };
-    let workers = Workers::start(&args, &context, &flow);
+    judge.check_plan(&stage.plan)?;
+    let workers = Workers::start(args, context, flow);
+    let started_at = SystemClock.now();
     let run = match &stage.client {
         Some(client) => {
             let driver = OverHttp::new(Arc::clone(client), *context.config.wait);
-            storm(&stage, &context, &flow, driver, None, &stop).await
+            storm(&stage, context, flow, driver, None, stop).await
         }
         None => {
             let board = Arc::new(Board::new(stage.plan.skus()));
             let learning = tokio::spawn(learn(flow.clone(), Arc::clone(&board)));
             let driver = InProcess::new(flow.clone(), *context.config.wait);
-            let run = storm(&stage, &context, &flow, driver, Some(board), &stop).await;
+            let run = storm(&stage, context, flow, driver, Some(board), stop).await;
             learning.abort();
             run
         }
     };
-    let told = report::tell(&args, &context, &flow, &stage, run, &stop).await?;
+    let report = report::assess(args, context, flow, &stage, run, started_at, stop).await?;
     workers.end().await;
-    if let Some(interrupt) = stop.interrupt() {
-        return Ok(interrupt.exit_code());
-    }
-    Ok(if told.invariants.hold() {
-        exit::DONE
-    } else {
-        exit::invariant_broken()
-    })
+    Ok(Some(report))
 }
 
 /// Sets the stage, in a task of its own: items are made up by the million, and a signal is not to wait for that.

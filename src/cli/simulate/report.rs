@@ -1,17 +1,14 @@
 //! After the storm: waits for what is under way, audits, and tells of it.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use super::stage::Stage;
-use super::{Args, over_at};
+use super::{Args, again, over_at};
 use crate::audit;
 use crate::cli::Context;
 use crate::cli::signals::Stop;
-use crate::domain::{OrderId, Reason};
+use crate::domain::{OrderId, Reason, Timestamp};
 use crate::flow::Flow;
 use crate::inventory::{Administration, Check, Finding};
 use crate::report::{
@@ -25,13 +22,14 @@ use crate::wiring::OmsPorts;
 /// Failed orders that are looked at for one with a refund.
 const REFUND_SOUGHT_MAX: usize = 200;
 
-/// Audits a run and tells of it: to stdout, and to the report file before anything later can fail.
-pub(super) async fn tell(
+/// Waits for what is under way, audits, and puts together all there is to tell of a run that began at `started_at`.
+pub(super) async fn assess(
     args: &Args,
     context: &Context,
     flow: &Flow<OmsPorts>,
     stage: &Stage,
     mut run: Run,
+    started_at: Timestamp,
     stop: &Stop,
 ) -> anyhow::Result<RunReport> {
     let ports = flow.ports();
@@ -63,48 +61,14 @@ pub(super) async fn tell(
     } else {
         findings.extend(stuck(&aftermath, &findings));
     }
-    let report = RunReport {
+    Ok(RunReport {
+        command: again::command(),
+        started_at: u64::try_from(started_at.millis()).unwrap_or(0),
         examples: examples(ports, &told).await?,
         trace: trace(args, ports, stage, &told, &run).await?,
         notes,
         ..assemble(args, context, stage, &run, &aftermath, findings)
-    };
-    let written = write_file(args, &report);
-    if context.out.is_json() {
-        context.out.json(&report)?;
-    } else {
-        report::summary(&report, &context.out)?;
-    }
-    // Whatever became of the file, the report has been told.
-    written.map(|()| report)
-}
-
-/// Makes sure, before anybody buys, that the report file can be written. One that is there stays as it is.
-///
-/// # Errors
-/// When it cannot.
-pub(super) fn check_file(args: &Args) -> anyhow::Result<()> {
-    let Some(path) = &args.report_file else {
-        return Ok(());
-    };
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map(drop)
-        .with_context(|| cannot_write(path))
-}
-
-fn write_file(args: &Args, report: &RunReport) -> anyhow::Result<()> {
-    let Some(path) = &args.report_file else {
-        return Ok(());
-    };
-    let json = serde_json::to_vec_pretty(report)?;
-    std::fs::write(path, json).with_context(|| cannot_write(path))
-}
-
-fn cannot_write(path: &Path) -> String {
-    format!("cannot write the report to {}", path.display())
+    })
 }
 
 /// What clients found, but for orders that the database does not know since they are in the queue.
@@ -148,7 +112,7 @@ fn left_open(aftermath: &Aftermath) -> Option<String> {
     let open = aftermath.stuck.len() + aftermath.queued.len();
     (open > 0).then(|| {
         format!(
-            "interrupted: {} not final yet; `oms worker` decides them, and settles them when their holds end",
+            "interrupted: {} not final yet; `oms worker` decides what is queued, and settles it when its hold ends",
             match open {
                 1 => "1 accepted order was".to_owned(),
                 _ => format!("{open} accepted orders were"),
@@ -179,6 +143,8 @@ fn assemble(
     let findings_omitted = findings.len().saturating_sub(report::FINDINGS_MAX) as u64;
     findings.truncate(report::FINDINGS_MAX);
     RunReport {
+        command: String::new(),
+        started_at: 0,
         users: stage.plan.users(),
         seed: args.seed,
         plan_digest: stage.plan.digest(),
@@ -191,6 +157,15 @@ fn assemble(
         placed_per_s: per_second(counts.placed),
         decided_per_s: per_second(counts.placed + counts.failed_all()),
         latency_ms: (&run.measured.latencies).into(),
+        service_ms: (&run.measured.latencies).into(),
+        arrivals: report::Arrivals::default(),
+        valid: true,
+        thresholds: Vec::new(),
+        baseline: None,
+        repeats: Vec::new(),
+        histograms: report::Distributions::default(),
+        series: report::Series::default(),
+        fairness: report::Fairness::default(),
         verdict: if invariants.hold() {
             Verdict::Ok
         } else {
@@ -213,7 +188,7 @@ fn settings(args: &Args, context: &Context, stage: &Stage, run: &Run) -> RunSett
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let drawn = stage.trace.is_none();
     RunSettings {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         store_id: stage.store_id,
         target: args
             .target
@@ -232,6 +207,7 @@ fn settings(args: &Args, context: &Context, stage: &Stage, run: &Run) -> RunSett
         hold_ms: ms(*context.config.hold),
         wait_ms: ms(*context.config.wait),
         in_flight_max: run.in_flight_max as u64,
+        shard: args.judging.shard.map(|shard| shard.to_string()),
         arrival_lag_max_ms: ms(run.arrival_lag_max),
     }
 }
@@ -255,7 +231,7 @@ async fn trace(
         skipped: trace
             .skipped
             .iter()
-            .map(|(reason, count)| (reason.as_str(), *count))
+            .map(|(reason, count)| (reason.as_str().to_owned(), *count))
             .collect(),
         empty_invoices: trace.empty_invoices,
         invoices,

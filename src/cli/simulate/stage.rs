@@ -14,7 +14,7 @@ use crate::flow::Flow;
 use crate::http_client::Client;
 use crate::inventory::Auditing;
 use crate::simulate::target;
-use crate::simulate::{Drawn, IN_FLIGHT_MAX, Plan, Popularity, Seeded, seeding};
+use crate::simulate::{Drawn, IN_FLIGHT_MAX, Plan, Popularity, Seeded, Shard, seeding};
 use crate::wiring::OmsPorts;
 
 /// Everything is ready.
@@ -63,7 +63,8 @@ impl Stage {
             tell(seeded, context);
         }
         let items = skus.len() as u64;
-        let plan = Arc::new(plan(args, trace.as_ref(), skus)?);
+        let shard = args.judging.shard.unwrap_or(Shard::WHOLE);
+        let plan = Arc::new(plan(args, trace.as_ref(), skus)?.shard(shard));
         Ok(Self {
             plan,
             store_id,
@@ -135,8 +136,9 @@ fn tell(seeded: &Seeded, context: &Context) {
         ));
     } else if seeded.created > 0 {
         context.out.note(format_args!(
-            "added {} that were missing",
-            counted(seeded.created, "item")
+            "added {} that {} missing",
+            counted(seeded.created, "item"),
+            if seeded.created == 1 { "was" } else { "were" }
         ));
     }
     if seeded.topped_up > 0 {

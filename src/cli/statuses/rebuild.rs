@@ -67,7 +67,7 @@ pub(super) async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCo
         };
         after = Some(last.order_id);
         rebuild(&ports, &orders, &mut counts).await?;
-        line.set_message(format!("{} orders", counts.orders));
+        line.set_message(counted(counts.orders, "order"));
     }
     line.finish_and_clear();
     report(&counts, context)
@@ -131,8 +131,17 @@ fn report(counts: &Counts, context: &Context) -> anyhow::Result<ExitCode> {
     }
     if counts.ahead > 0 {
         context.out.warn(format_args!(
-            "{} statuses are final and their orders are not; run it again, and `oms audit` if that stays",
-            counts.ahead
+            "{} final and {} not; run it again, and `oms audit` if that stays",
+            if counts.ahead == 1 {
+                "1 status is".to_owned()
+            } else {
+                format!("{} statuses are", counts.ahead)
+            },
+            if counts.ahead == 1 {
+                "its order is"
+            } else {
+                "their orders are"
+            }
         ));
     }
     Ok(exit::DONE)

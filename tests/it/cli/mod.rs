@@ -8,6 +8,7 @@ mod every;
 mod help;
 mod inventory;
 mod order;
+mod report;
 mod seed;
 mod signals;
 mod stores;

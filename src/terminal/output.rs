@@ -4,16 +4,27 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::args::{ColorChoice, Globals};
 use super::table::Table;
 
 /// stdout was closed by whoever read it: the command ends quietly, with exit code 0.
 #[derive(Debug, thiserror::Error)]
 #[error("stdout is closed")]
 pub struct ClosedPipe;
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
 
 /// A colour that means something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +51,15 @@ pub struct Output {
 }
 
 impl Output {
-    pub(super) fn new(globals: &Globals) -> Self {
+    /// The streams of this process, as JSON or for people, with or without talk.
+    pub fn new(json: bool, quiet: bool, color: ColorChoice) -> Self {
         let stdout_is_terminal = io::stdout().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            json: globals.json,
-            quiet: globals.quiet,
-            colour: match globals.color {
+            json,
+            quiet,
+            colour: match color {
                 ColorChoice::Always => true,
                 ColorChoice::Never => false,
                 ColorChoice::Auto => stdout_is_terminal && !no_colour && !dumb,
@@ -184,6 +196,6 @@ impl Output {
 }
 
 /// Writes a line to stderr; when nobody can read it, nobody needs to know.
-pub(super) fn talk(text: impl Display) {
+pub(crate) fn talk(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
