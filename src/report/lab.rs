@@ -1,7 +1,7 @@
 //! What a storm measures beyond counts and percentiles: distributions that can be merged, the course of the run over
 //! time, how honest the generator was, and how fair the sale.
 //!
-//! Histograms are HdrHistogram V2 encodings in base64 (`HISTFAAA…` once compressed, `HISTAAA…` here), of microseconds
+//! Histograms are HdrHistogram V2 encodings in base64 (`HISTEw…`; `HISTFAAA…` would be compressed), of microseconds
 //! to three significant digits: the standard tools read them, and merging adds counts instead of averaging percentiles.
 
 use std::collections::BTreeMap;

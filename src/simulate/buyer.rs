@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::driver::{Asked, Driver, Said};
-use super::measure::{Step, Tally, slot};
+use super::gauges::Gauges;
+use super::measure::{Measured, Step, Tally, Timing, slot};
 use super::plan::{Plan, Visit};
 use super::returns::Board;
 use super::told::{Answer, Told};
@@ -29,21 +30,28 @@ pub(super) struct Scene<D> {
     pub(super) plan: Arc<Plan>,
     pub(super) driver: D,
     pub(super) tally: Tally,
+    pub(super) gauges: Arc<Gauges>,
     /// Where buyers wait for released units; none over HTTP, where nothing tells of them.
     pub(super) board: Option<Arc<Board>>,
 }
 
-/// Buys, from arrival to leaving.
+impl<D> Scene<D> {
+    /// Writes down what happened to a buyer.
+    pub(super) fn note<R>(&self, buyer: u32, write: impl FnOnce(&mut Measured) -> R) -> R {
+        self.tally.with(buyer, self.plan.warms_up(buyer), write)
+    }
+}
+
+/// Buys, from arrival to leaving. The buyer came so much later than due.
 pub(super) async fn buy<D: Driver>(
     scene: Arc<Scene<D>>,
     buyer: u32,
     mut visit: Visit,
-    arrived: Instant,
+    mut late: Duration,
 ) {
-    let mut sent = arrived;
     let mut returns_left = scene.plan.come_back();
     loop {
-        let end = attempt(&scene, buyer, &mut visit, sent).await;
+        let end = attempt(&scene, buyer, &mut visit, late).await;
         let End::Held {
             at_once,
             retry_after,
@@ -52,7 +60,7 @@ pub(super) async fn buy<D: Driver>(
             break;
         };
         if returns_left == 0 {
-            scene.tally.with(buyer, |shard| {
+            scene.note(buyer, |shard| {
                 shard.counts.gave_up_held += 1;
                 // One whose order failed counts there.
                 shard.counts.refused[slot(Reason::Held)] += u64::from(at_once);
@@ -61,10 +69,11 @@ pub(super) async fn buy<D: Driver>(
         }
         returns_left -= 1;
         wait_to_return(&scene, &mut visit, retry_after).await;
-        scene.tally.with(buyer, |shard| shard.counts.returned += 1);
-        sent = Instant::now();
+        scene.note(buyer, |shard| shard.counts.returned += 1);
+        // Nobody else decides when it comes back.
+        late = Duration::ZERO;
     }
-    scene.tally.with(buyer, |shard| shard.counts.finished += 1);
+    scene.note(buyer, |shard| shard.counts.finished += 1);
 }
 
 /// How one request to buy ended.
@@ -80,11 +89,22 @@ enum End {
     },
 }
 
-async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sent: Instant) -> End {
+async fn attempt<D: Driver>(
+    scene: &Scene<D>,
+    buyer: u32,
+    visit: &mut Visit,
+    late: Duration,
+) -> End {
     let asked_at = SystemClock.now();
     let asked = Instant::now();
     let answer = scene.driver.add_to_cart(&visit.cart, &mut visit.rng).await;
-    let took = asked.elapsed();
+    let answered = Instant::now();
+    let since = |sent: Instant, now: Instant| Timing {
+        took: now.saturating_duration_since(sent),
+        late,
+        now,
+    };
+    let adding = since(asked, answered);
     let mut open = Open { scene, told: None };
     let told = |order_id, answer| Told {
         buyer,
@@ -100,11 +120,11 @@ async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sen
             let answer = place(scene, id, &mut visit.rng).await;
             let now = Instant::now();
             open.told = None;
-            scene.tally.with(buyer, |shard| {
-                shard.time(Step::AddToCart, took);
+            scene.note(buyer, |shard| {
+                shard.time(Step::AddToCart, adding);
                 if !answer.is_open() {
-                    shard.time(Step::PlaceOrder, now - placing);
-                    shard.time(Step::EndToEnd, now - sent);
+                    shard.time(Step::PlaceOrder, since(placing, now));
+                    shard.time(Step::EndToEnd, since(asked, now));
                 }
                 shard.tell(told(id, answer), units(&visit.cart), now);
             });
@@ -123,9 +143,9 @@ async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sen
             retry_after,
         } => {
             let leaves = reason != Reason::Held;
-            scene.tally.with(buyer, |shard| {
-                shard.time(Step::AddToCart, took);
-                shard.tell(told(order_id, Answer::Refused(reason)), 0, asked);
+            scene.note(buyer, |shard| {
+                shard.time(Step::AddToCart, adding);
+                shard.tell(told(order_id, Answer::Refused(reason)), 0, answered);
                 if let Some(sku) = sku
                     && scene.plan.invoice(buyer.into()).is_some()
                 {
@@ -143,8 +163,8 @@ async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sen
             }
         }
         Asked::InDoubt(id) => {
-            scene.tally.with(buyer, |shard| {
-                shard.tell(told(id, Answer::InDoubt), 0, asked);
+            scene.note(buyer, |shard| {
+                shard.tell(told(id, Answer::InDoubt), 0, answered);
             });
             End::Done
         }
@@ -197,8 +217,7 @@ impl<D> Drop for Open<'_, D> {
     fn drop(&mut self) {
         if let Some(told) = self.told.take() {
             self.scene
-                .tally
-                .with(told.buyer, |shard| shard.tell(told, 0, Instant::now()));
+                .note(told.buyer, |shard| shard.tell(told, 0, Instant::now()));
         }
     }
 }

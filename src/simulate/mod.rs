@@ -7,11 +7,13 @@
 mod aftermath;
 mod buyer;
 mod driver;
+mod gauges;
 mod invoices;
 mod measure;
 mod plan;
 mod popularity;
 mod returns;
+mod sampler;
 pub mod seeding;
 mod span;
 mod storm;
@@ -20,11 +22,16 @@ mod told;
 
 pub use aftermath::{Aftermath, wait as wait_for_aftermath};
 pub use driver::{Asked, Driver, InProcess, Retry, Said, Trouble};
+pub use gauges::{Gauges, WATCHED_MAX};
 pub use invoices::{InvoiceOutcome, outcomes as invoice_outcomes};
-pub use measure::{Counts, Latencies, Measured, Step, Tally, peak_rss_bytes, slot};
+pub use measure::{
+    Counts, Course, Event, INTERVALS_MAX, Interval, Latencies, Measured, SLICE, Slice, Step, Tally,
+    Timing, decode as decode_histogram, encode as encode_histogram, peak_rss_bytes, slot,
+};
 pub use plan::{Drawn, Plan, USERS_MAX, Visit};
 pub use popularity::Popularity;
 pub use returns::{Board, Woken};
+pub use sampler::Glance;
 pub use seeding::Seeded;
 pub use span::{Span, SpanError};
 pub use storm::{GRACE, IN_FLIGHT_MAX, Run, Storm};

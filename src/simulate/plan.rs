@@ -1,6 +1,8 @@
 //! Who comes when, and with which cart: drawn from a seed, or read from a trace. Carts are made when a buyer arrives
 //! and made again when the audit asks for them, so that a million buyers need no memory.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +107,28 @@ impl Plan {
     /// The seed.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// Whether a buyer comes in the warm-up, and is in no figure.
+    pub fn warms_up(&self, _number: u32) -> bool {
+        false
+    }
+
+    /// The items that most carts want, the most wanted first, at most `most` of them.
+    pub fn most_wanted(&self, most: usize) -> Vec<Sku> {
+        match &self.buyers {
+            Buyers::Drawn(drawn) => drawn.items.iter().take(most).cloned().collect(),
+            Buyers::Invoices { invoices, .. } => {
+                let mut wanted: HashMap<&Sku, u64> = HashMap::new();
+                for line in invoices.iter().flat_map(|invoice| invoice.cart.lines()) {
+                    *wanted.entry(&line.sku).or_default() += 1;
+                }
+                let mut wanted: Vec<(&Sku, u64)> = wanted.into_iter().collect();
+                wanted.sort_unstable_by_key(|(sku, carts)| (Reverse(*carts), *sku));
+                wanted.truncate(most);
+                wanted.into_iter().map(|(sku, _)| sku.clone()).collect()
+            }
+        }
     }
 
     /// Buyer `number`, from 0: the same however often it is asked for.

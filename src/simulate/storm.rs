@@ -1,5 +1,6 @@
 //! The storm itself: buyers arrive as planned, and the run waits for what becomes of them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use tokio::time::Instant;
 
 use super::buyer::{self, Scene};
 use super::driver::Driver;
-use super::measure::{Measured, Tally};
+use super::gauges::Gauges;
+use super::measure::{Counts, Course, Event, Measured, Tally};
 use super::plan::Plan;
 use super::returns::Board;
+use super::sampler::{Glance, Sampler};
 
 /// The most buyers under way at once: each is a task with its requests in memory (about 10 KiB). Later ones arrive
 /// when others have left, and the report says how late.
@@ -27,6 +30,7 @@ const INTERRUPTED_GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Storm<D> {
     scene: Arc<Scene<D>>,
+    sampler: Arc<Sampler>,
     hold: Duration,
 }
 
@@ -35,6 +39,8 @@ pub struct Storm<D> {
 pub struct Run {
     /// Everything measured.
     pub measured: Measured,
+    /// The same over time.
+    pub course: Course,
     /// From the first arrival to the last order that became final; zero if none did.
     pub elapsed: Duration,
     /// Whether it was interrupted.
@@ -51,23 +57,31 @@ pub struct Run {
 
 impl<D: Driver> Storm<D> {
     /// Prepares a run. Orders become final within `hold` and a grace, or are stuck.
-    pub fn new(plan: Arc<Plan>, driver: D, board: Option<Arc<Board>>, hold: Duration) -> Self {
+    pub fn new(
+        plan: Arc<Plan>,
+        driver: D,
+        board: Option<Arc<Board>>,
+        gauges: Arc<Gauges>,
+        hold: Duration,
+    ) -> Self {
         let scene = Scene {
             plan,
             driver,
             tally: Tally::default(),
+            gauges,
             board,
         };
         Self {
             scene: Arc::new(scene),
+            sampler: Arc::new(Sampler::new(Instant::now())),
             hold,
         }
     }
 
     /// What is measured so far, for whoever shows progress.
-    pub fn watch(&self) -> impl Fn() -> super::measure::Counts + Send + 'static {
-        let scene = Arc::clone(&self.scene);
-        move || scene.tally.counts()
+    pub fn watch(&self) -> impl Fn() -> (Counts, Glance) + Send + 'static {
+        let (scene, sampler) = (Arc::clone(&self.scene), Arc::clone(&self.sampler));
+        move || (scene.tally.counts(), sampler.glance())
     }
 
     /// Runs it, until every order is final, the time is over, or `stop` becomes true.
@@ -75,7 +89,9 @@ impl<D: Driver> Storm<D> {
     /// # Panics
     /// When a simulated buyer panics: its orders would be missing from the account.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Run {
-        let began = Instant::now();
+        let began = self.sampler.began();
+        self.scene.tally.begin(began);
+        let sampling = self.sample();
         let mut crowd = Crowd::default();
         let users = self.scene.plan.users();
         for number in 0..users {
@@ -87,29 +103,38 @@ impl<D: Driver> Storm<D> {
             let arrived = Instant::now();
             crowd.lag_max = crowd.lag_max.max(arrived.saturating_duration_since(due));
             let number = u32::try_from(number).expect("checked by the settings");
-            self.scene
-                .tally
-                .with(number, |shard| shard.counts.arrived += 1);
-            crowd
-                .buyers
-                .spawn(buyer::buy(Arc::clone(&self.scene), number, visit, arrived));
+            self.scene.note(number, |shard| {
+                shard.counts.arrived += 1;
+                shard.count(Event::Offered, due);
+                shard.count(Event::Arrived, arrived);
+            });
+            let buyer = buyer::buy(Arc::clone(&self.scene), number, visit, Duration::ZERO);
+            crowd.buyers.spawn(buyer);
             crowd.peak = crowd.peak.max(crowd.buyers.len());
+            self.scene.gauges.set_in_flight(crowd.buyers.len());
         }
         let deadline = Instant::now() + self.hold + GRACE;
-        crowd.drain(deadline, &mut stop).await;
-        let measured = self.scene.tally.take();
+        crowd.drain(deadline, &mut stop, &self.scene.gauges).await;
+        sampling.abort();
+        let (measured, rest) = self.scene.tally.take();
         let trouble = self.scene.driver.trouble();
         Run {
             elapsed: measured
                 .last_final
                 .map_or(Duration::ZERO, |last| last.saturating_duration_since(began)),
             measured,
+            course: self.sampler.finish(&rest),
             interrupted: *stop.borrow(),
             arrival_lag_max: crowd.lag_max,
             in_flight_max: crowd.peak,
             longest_answer: trouble.longest(),
             errors: trouble.errors(),
         }
+    }
+
+    fn sample(&self) -> tokio::task::JoinHandle<Infallible> {
+        let (scene, sampler) = (Arc::clone(&self.scene), Arc::clone(&self.sampler));
+        tokio::spawn(async move { sampler.run(&scene.tally, &scene.gauges).await })
     }
 }
 
@@ -146,9 +171,14 @@ impl Crowd {
     }
 
     /// Waits for all to leave; ends those who are still there at the deadline, or soon after a stop.
-    async fn drain(&mut self, deadline: Instant, stop: &mut watch::Receiver<bool>) {
-        let mut deadline = deadline;
+    async fn drain(
+        &mut self,
+        mut deadline: Instant,
+        stop: &mut watch::Receiver<bool>,
+        gauges: &Gauges,
+    ) {
         while !self.buyers.is_empty() {
+            gauges.set_in_flight(self.buyers.len());
             if *stop.borrow() {
                 deadline = deadline.min(Instant::now() + INTERRUPTED_GRACE);
                 break;

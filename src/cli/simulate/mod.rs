@@ -1,6 +1,8 @@
 //! `oms simulate`: the storm, then the audit.
 
 mod args;
+mod figures;
+mod gauging;
 mod progress;
 mod report;
 mod stage;
@@ -18,7 +20,7 @@ use super::signals::Stop;
 use super::{Context, exit};
 use crate::flow::Flow;
 use crate::simulate::target::OverHttp;
-use crate::simulate::{Board, Driver, GRACE, InProcess, Run, Storm};
+use crate::simulate::{Board, Driver, GRACE, Gauges, InProcess, Run, Storm, WATCHED_MAX};
 use crate::wiring::OmsPorts;
 use crate::worker;
 use stage::Stage;
@@ -41,20 +43,24 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         stage = set(&args, &context, &flow) => stage?,
     };
     let workers = Workers::start(&args, &context, &flow);
+    let gauges = Arc::new(Gauges::new(stage.plan.most_wanted(WATCHED_MAX)));
+    let looking = gauging::look(&flow, &gauges, stage.client.is_some());
     let run = match &stage.client {
         Some(client) => {
             let driver = OverHttp::new(Arc::clone(client), *context.config.wait);
-            storm(&stage, &context, &flow, driver, None, &stop).await
+            storm(&stage, &context, driver, None, gauges, &stop).await
         }
         None => {
             let board = Arc::new(Board::new(stage.plan.skus()));
-            let learning = tokio::spawn(learn(flow.clone(), Arc::clone(&board)));
+            let learning =
+                tokio::spawn(learn(flow.clone(), Arc::clone(&board), Arc::clone(&gauges)));
             let driver = InProcess::new(flow.clone(), *context.config.wait);
-            let run = storm(&stage, &context, &flow, driver, Some(board), &stop).await;
+            let run = storm(&stage, &context, driver, Some(board), gauges, &stop).await;
             learning.abort();
             run
         }
     };
+    looking.abort();
     let told = report::tell(&args, &context, &flow, &stage, run, &stop).await?;
     workers.end().await;
     if let Some(interrupt) = stop.interrupt() {
@@ -78,25 +84,33 @@ async fn set(args: &Args, context: &Context, flow: &Flow<OmsPorts>) -> anyhow::R
 async fn storm<D: Driver>(
     stage: &Stage,
     context: &Context,
-    flow: &Flow<OmsPorts>,
     driver: D,
     board: Option<Arc<Board>>,
+    gauges: Arc<Gauges>,
     stop: &Stop,
 ) -> Run {
-    let storm = Storm::new(Arc::clone(&stage.plan), driver, board, *context.config.hold);
-    let counts = storm.watch();
+    let plan = Arc::clone(&stage.plan);
+    let storm = Storm::new(
+        plan,
+        driver,
+        board,
+        Arc::clone(&gauges),
+        *context.config.hold,
+    );
+    let watch = storm.watch();
     let users = stage.plan.users();
     tokio::select! {
         biased;
         run = storm.run(stop.requested()) => run,
-        never = progress::show(context, users, counts, flow) => match never {},
+        never = progress::show(context, users, watch, &gauges) => match never {},
     }
 }
 
-/// Tells the board of every stock level that this process learns.
-async fn learn(flow: Flow<OmsPorts>, board: Arc<Board>) {
+/// Tells board and gauges of every stock level that this process learns.
+async fn learn(flow: Flow<OmsPorts>, board: Arc<Board>, gauges: Arc<Gauges>) {
     let mut levels = flow.stock_feed();
     while let Some(level) = levels.recv().await {
+        gauges.learn(&level);
         board.learn(&level);
     }
 }

@@ -6,11 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cli::Context;
-use crate::flow::Flow;
-use crate::ports::Ports as _;
-use crate::queue::Queue as _;
-use crate::simulate::Counts;
-use crate::wiring::OmsPorts;
+use crate::simulate::{Counts, Gauges, Glance};
 
 /// How often it changes.
 const EVERY: Duration = Duration::from_millis(250);
@@ -19,8 +15,8 @@ const EVERY: Duration = Duration::from_millis(250);
 pub(super) async fn show(
     context: &Context,
     users: u64,
-    counts: impl Fn() -> Counts,
-    flow: &Flow<OmsPorts>,
+    watch: impl Fn() -> (Counts, Glance),
+    gauges: &Gauges,
 ) -> Infallible {
     if !context.out.shows_progress() {
         return std::future::pending().await;
@@ -29,14 +25,13 @@ pub(super) async fn show(
     let mut before = (Instant::now(), 0);
     loop {
         tokio::time::sleep(EVERY).await;
-        let counts = counts();
+        let (counts, _) = watch();
         let decided = counts.placed + counts.failed_all();
         let now = Instant::now();
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = (decided - before.1) as f64 / (now - before.0).as_secs_f64();
         before = (now, decided);
-        // A backlog that cannot be read is shown as none: the storm itself tells of the fault.
-        let backlog = flow.ports().queue().backlog().await.unwrap_or(0);
+        let backlog = gauges.backlog();
         line.set_position(counts.finished);
         line.set_message(format!(
             "{} of {users} arrived, {} in flight, {} placed, {} refused, {} failed, backlog {backlog}, {rate:.0} orders/s",

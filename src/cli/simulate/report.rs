@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::stage::Stage;
-use super::{Args, over_at};
+use super::{Args, figures, over_at};
 use crate::audit;
 use crate::cli::Context;
 use crate::cli::signals::Stop;
@@ -18,7 +18,8 @@ use crate::report::{
     self, Example, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
 };
 use crate::simulate::{
-    Aftermath, Answer, GRACE, Run, Told, invoice_outcomes, peak_rss_bytes, wait_for_aftermath,
+    Aftermath, Answer, GRACE, Run, Told, WATCHED_MAX, invoice_outcomes, peak_rss_bytes,
+    wait_for_aftermath,
 };
 use crate::wiring::OmsPorts;
 
@@ -191,12 +192,12 @@ fn assemble(
         placed_per_s: per_second(counts.placed),
         decided_per_s: per_second(counts.placed + counts.failed_all()),
         latency_ms: (&run.measured.latencies).into(),
-        service_ms: (&run.measured.latencies).into(),
+        service_ms: (&run.measured.service).into(),
         arrivals: report::Arrivals::default(),
         valid: true,
         thresholds: Vec::new(),
-        histograms: report::Distributions::default(),
-        series: report::Series::default(),
+        histograms: figures::histograms(&run.measured),
+        series: figures::series(&run.course, &stage.plan.most_wanted(WATCHED_MAX)),
         fairness: report::Fairness::default(),
         verdict: if invariants.hold() {
             Verdict::Ok

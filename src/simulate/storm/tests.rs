@@ -118,9 +118,15 @@ fn plan(users: u64, come_back: u32, ramp: Duration) -> Arc<Plan> {
 async fn run(users: u64, come_back: u32, shop: (Shop, Arc<Board>)) -> Run {
     let (_stop, stop) = watch::channel(false);
     let plan = plan(users, come_back, Duration::ZERO);
-    Storm::new(plan, shop.0, Some(shop.1), Duration::from_secs(5))
-        .run(stop)
-        .await
+    Storm::new(
+        plan,
+        shop.0,
+        Some(shop.1),
+        Arc::default(),
+        Duration::from_secs(5),
+    )
+    .run(stop)
+    .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,6 +197,7 @@ async fn an_interruption_stops_arrivals_and_keeps_what_is_known() {
         plan(1_000, 0, Duration::from_secs(100)),
         shop,
         Some(board),
+        Arc::default(),
         GRACE,
     );
     let interrupt = async {
@@ -208,7 +215,9 @@ async fn buyers_of_a_ramp_arrive_one_after_the_other() {
     let (_stop, stop) = watch::channel(false);
     let (shop, board) = Shop::new(1_000, 0, Duration::from_millis(1));
     let plan = plan(1_000, 0, Duration::from_secs(10));
-    let run = Storm::new(plan, shop, Some(board), GRACE).run(stop).await;
+    let run = Storm::new(plan, shop, Some(board), Arc::default(), GRACE)
+        .run(stop)
+        .await;
     assert_eq!(run.elapsed, Duration::from_millis(9_991));
     assert!(run.in_flight_max < 10);
 }
