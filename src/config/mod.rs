@@ -13,6 +13,7 @@ mod url;
 
 pub use count::{CountError, parse_count};
 pub use error::{Error, ValueError};
+pub(crate) use file::line_at;
 pub use load::{Config, Entry, Flags, System};
 pub use redact::redact;
 pub use sourced::{Origin, Sourced};

@@ -5,13 +5,18 @@
 //! was told, which the audit joins with committed state.
 
 mod aftermath;
+mod arrivals;
+mod behaviour;
 mod buyer;
 mod driver;
+mod duration_span;
+mod fairness;
 mod gauges;
 mod invoices;
 mod measure;
 mod plan;
 mod popularity;
+mod restock;
 mod returns;
 mod sampler;
 pub mod seeding;
@@ -21,7 +26,11 @@ pub mod target;
 mod told;
 
 pub use aftermath::{Aftermath, wait as wait_for_aftermath};
+pub use arrivals::{Arrivals, Band, Due, Gaps, Pace, Rate, RateError, Schedule, ScheduleError};
+pub use behaviour::{Behaviour, Share, ShareOf, ShareOfError, Traits};
 pub use driver::{Asked, Driver, InProcess, Retry, Said, Trouble};
+pub use duration_span::{DurationSpan, DurationSpanError};
+pub use fairness::{Fairness, ItemFairness, judge as judge_fairness};
 pub use gauges::{Gauges, WATCHED_MAX};
 pub use invoices::{InvoiceOutcome, outcomes as invoice_outcomes};
 pub use measure::{
@@ -30,9 +39,10 @@ pub use measure::{
 };
 pub use plan::{Drawn, Plan, USERS_MAX, Visit};
 pub use popularity::Popularity;
+pub use restock::{Restock, TOP_MAX, Which};
 pub use returns::{Board, Woken};
 pub use sampler::Glance;
 pub use seeding::Seeded;
 pub use span::{Span, SpanError};
-pub use storm::{GRACE, IN_FLIGHT_MAX, Run, Storm};
+pub use storm::{Bounds, GRACE, IN_FLIGHT_MAX, LATE, Punctuality, Run, Storm};
 pub use told::{Answer, Told};

@@ -3,8 +3,23 @@
 use std::time::Duration;
 
 use crate::domain::Sku;
-use crate::report::{Distribution, Distributions, Series, StockCourse};
-use crate::simulate::{Course, Event, Measured, Step, encode_histogram};
+use crate::report::{Arrivals, Distribution, Distributions, Series, StageBand, StockCourse};
+use crate::simulate::{
+    Arrivals as Pacing, Course, Event, Measured, Plan, Punctuality, Step, WATCHED_MAX,
+    encode_histogram,
+};
+
+/// How honest the generator was.
+pub(super) fn arrivals(plan: &Plan, punctuality: &Punctuality) -> Arrivals {
+    Arrivals {
+        model: plan.model().to_owned(),
+        offered: punctuality.offered,
+        late: punctuality.late,
+        dropped: punctuality.dropped,
+        lag_max_ms: ms(punctuality.lag_max),
+        warmed_up: punctuality.warmed_up,
+    }
+}
 
 /// Distributions of every step.
 pub(super) fn histograms(measured: &Measured) -> Distributions {
@@ -20,8 +35,8 @@ pub(super) fn histograms(measured: &Measured) -> Distributions {
         .collect()
 }
 
-/// The course of the run. `watched` are the items whose stock was watched.
-pub(super) fn series(course: &Course, watched: &[Sku]) -> Series {
+/// The course of the run.
+pub(super) fn series(course: &Course, plan: &Plan) -> Series {
     let count = |event: Event| {
         let counts = course.intervals().iter();
         counts.map(|interval| interval.count(event)).collect()
@@ -46,9 +61,35 @@ pub(super) fn series(course: &Course, watched: &[Sku]) -> Series {
             .map(|interval| interval.backlog)
             .collect(),
         latency: Step::ALL.map(latency).into(),
-        stages: Vec::new(),
-        stock: stock(course, watched),
+        stages: bands(plan, course),
+        stock: stock(course, &plan.most_wanted(WATCHED_MAX)),
     }
+}
+
+/// Parts of the run with a rate of their own, and the warm-up, which lies over them.
+fn bands(plan: &Plan, course: &Course) -> Vec<StageBand> {
+    let Pacing::Open { schedule, .. } = plan.pacing() else {
+        return Vec::new();
+    };
+    let intervals = u32::try_from(course.intervals().len()).unwrap_or(u32::MAX);
+    let end = course.interval() * intervals;
+    let band = |from: Duration, to: Duration, name: String, rate: f64| StageBand {
+        from_ms: ms(from),
+        to_ms: ms(to),
+        name,
+        rate,
+    };
+    let mut bands = Vec::new();
+    let warm_up = plan.warm_up();
+    if !warm_up.is_zero() {
+        let rate = schedule.rate_at(warm_up).per_second();
+        bands.push(band(Duration::ZERO, warm_up, "warm-up".to_owned(), rate));
+    }
+    for part in schedule.bands() {
+        let to = part.to.unwrap_or(end);
+        bands.push(band(part.from, to, part.name, part.rate.per_second()));
+    }
+    bands
 }
 
 /// The stock of the watched items; none of it where nobody knew any.

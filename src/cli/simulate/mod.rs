@@ -1,10 +1,14 @@
 //! `oms simulate`: the storm, then the audit.
 
 mod args;
+mod crowd;
 mod figures;
 mod gauging;
+mod load;
 mod progress;
 mod report;
+mod restocking;
+mod scenario;
 mod stage;
 
 use std::process::ExitCode;
@@ -20,9 +24,10 @@ use super::signals::Stop;
 use super::{Context, exit};
 use crate::flow::Flow;
 use crate::simulate::target::OverHttp;
-use crate::simulate::{Board, Driver, GRACE, Gauges, InProcess, Run, Storm, WATCHED_MAX};
+use crate::simulate::{Board, Bounds, Driver, GRACE, Gauges, InProcess, Run, Storm, WATCHED_MAX};
 use crate::wiring::OmsPorts;
 use crate::worker;
+use restocking::Restocking;
 use stage::Stage;
 
 /// Runs a storm, audits it, and tells of it.
@@ -30,7 +35,12 @@ use stage::Stage;
 /// # Errors
 /// When the stores or the service cannot be used; a broken invariant is exit code 3, not an error.
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    if args.list {
+        return scenario::list(&context.out);
+    }
     let stop = Stop::on_signal().context("cannot listen for signals")?;
+    let args = scenario::apply(args)?;
+    args.load.arrivals()?;
     let context = args.configure(context);
     report::check_file(&args)?;
     context.migrate_servers().await?;
@@ -40,22 +50,29 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         biased;
         // Nobody has bought anything: there is nothing to tell.
         interrupt = early.wait() => return Ok(interrupt.exit_code()),
-        stage = set(&args, &context, &flow) => stage?,
+        stage = prepare(&args, &context, &flow) => stage?,
     };
     let workers = Workers::start(&args, &context, &flow);
     let gauges = Arc::new(Gauges::new(stage.plan.most_wanted(WATCHED_MAX)));
     let looking = gauging::look(&flow, &gauges, stage.client.is_some());
+    let set = Set {
+        args: &args,
+        context: &context,
+        flow: &flow,
+        stage: &stage,
+        gauges: Arc::clone(&gauges),
+    };
     let run = match &stage.client {
         Some(client) => {
             let driver = OverHttp::new(Arc::clone(client), *context.config.wait);
-            storm(&stage, &context, driver, None, gauges, &stop).await
+            set.storm(driver, None, &stop).await
         }
         None => {
             let board = Arc::new(Board::new(stage.plan.skus()));
             let learning =
                 tokio::spawn(learn(flow.clone(), Arc::clone(&board), Arc::clone(&gauges)));
             let driver = InProcess::new(flow.clone(), *context.config.wait);
-            let run = storm(&stage, &context, driver, Some(board), gauges, &stop).await;
+            let run = set.storm(driver, Some(board), &stop).await;
             learning.abort();
             run
         }
@@ -66,43 +83,58 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     if let Some(interrupt) = stop.interrupt() {
         return Ok(interrupt.exit_code());
     }
-    Ok(if told.invariants.hold() {
+    Ok(if !told.invariants.hold() {
+        exit::invariant_broken()
+    } else if told.valid {
         exit::DONE
     } else {
-        exit::invariant_broken()
+        exit::run_invalid()
     })
 }
 
 /// Sets the stage, in a task of its own: items are made up by the million, and a signal is not to wait for that.
-async fn set(args: &Args, context: &Context, flow: &Flow<OmsPorts>) -> anyhow::Result<Stage> {
+async fn prepare(args: &Args, context: &Context, flow: &Flow<OmsPorts>) -> anyhow::Result<Stage> {
     let (args, context, flow) = (args.clone(), context.clone(), flow.clone());
     tokio::spawn(async move { Stage::set(&args, &context, &flow).await })
         .await
         .context("cannot prepare the storm")?
 }
 
-async fn storm<D: Driver>(
-    stage: &Stage,
-    context: &Context,
-    driver: D,
-    board: Option<Arc<Board>>,
+/// What a storm is made with.
+struct Set<'a> {
+    args: &'a Args,
+    context: &'a Context,
+    flow: &'a Flow<OmsPorts>,
+    stage: &'a Stage,
     gauges: Arc<Gauges>,
-    stop: &Stop,
-) -> Run {
-    let plan = Arc::clone(&stage.plan);
-    let storm = Storm::new(
-        plan,
-        driver,
-        board,
-        Arc::clone(&gauges),
-        *context.config.hold,
-    );
-    let watch = storm.watch();
-    let users = stage.plan.users();
-    tokio::select! {
-        biased;
-        run = storm.run(stop.requested()) => run,
-        never = progress::show(context, users, watch, &gauges) => match never {},
+}
+
+impl Set<'_> {
+    async fn storm<D: Driver>(&self, driver: D, board: Option<Arc<Board>>, stop: &Stop) -> Run {
+        let bounds = Bounds {
+            hold: *self.context.config.hold,
+            in_flight_max: self.args.load.in_flight(),
+        };
+        let restocking = Restocking::start(self.stage, self.flow, board.as_ref(), &self.gauges);
+        let plan = Arc::clone(&self.stage.plan);
+        let storm = Storm::new(
+            Arc::clone(&plan),
+            driver,
+            board,
+            Arc::clone(&self.gauges),
+            bounds,
+        );
+        let watch = storm.watch();
+        let mut run = tokio::select! {
+            biased;
+            run = storm.run(stop.requested()) => run,
+            never = progress::show(self.context, &plan, watch, &self.gauges) => match never {},
+        };
+        let (longest, notes) = restocking.end();
+        // What a correction gave back was as free as what an order did.
+        run.longest_answer = run.longest_answer.max(longest);
+        run.notes = notes;
+        run
     }
 }
 

@@ -15,10 +15,10 @@ use crate::domain::{OrderId, Reason};
 use crate::flow::Flow;
 use crate::inventory::{Administration, Check, Finding};
 use crate::report::{
-    self, Example, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
+    self, Example, Fairness, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
 };
 use crate::simulate::{
-    Aftermath, Answer, GRACE, Run, Told, WATCHED_MAX, invoice_outcomes, peak_rss_bytes,
+    Aftermath, Answer, GRACE, Run, Told, invoice_outcomes, judge_fairness, peak_rss_bytes,
     wait_for_aftermath,
 };
 use crate::wiring::OmsPorts;
@@ -36,7 +36,7 @@ pub(super) async fn tell(
     stop: &Stop,
 ) -> anyhow::Result<RunReport> {
     let ports = flow.ports();
-    let told = std::mem::take(&mut run.measured.told);
+    let mut told = std::mem::take(&mut run.measured.told);
     let deadline = over_at(*context.config.hold);
     let aftermath = wait_for_aftermath(
         ports,
@@ -59,12 +59,14 @@ pub(super) async fn tell(
     let mut findings = committed.findings;
     findings.extend(but_queued(clients, &aftermath));
     let mut notes = committed.notes;
+    notes.append(&mut run.notes);
     if run.interrupted {
         notes.extend(left_open(&aftermath));
     } else {
         findings.extend(stuck(&aftermath, &findings));
     }
     let report = RunReport {
+        fairness: judge_fairness(ports, &stage.plan, &mut told).await?,
         examples: examples(ports, &told).await?,
         trace: trace(args, ports, stage, &told, &run).await?,
         notes,
@@ -181,7 +183,7 @@ fn assemble(
     findings.truncate(report::FINDINGS_MAX);
     RunReport {
         users: stage.plan.users(),
-        seed: args.seed,
+        seed: args.seed(),
         plan_digest: stage.plan.digest(),
         elapsed_s,
         orders: OrderCounts {
@@ -193,12 +195,12 @@ fn assemble(
         decided_per_s: per_second(counts.placed + counts.failed_all()),
         latency_ms: (&run.measured.latencies).into(),
         service_ms: (&run.measured.service).into(),
-        arrivals: report::Arrivals::default(),
-        valid: true,
+        arrivals: figures::arrivals(&stage.plan, &run.punctuality),
+        valid: run.punctuality.is_valid(),
         thresholds: Vec::new(),
         histograms: figures::histograms(&run.measured),
-        series: figures::series(&run.course, &stage.plan.most_wanted(WATCHED_MAX)),
-        fairness: report::Fairness::default(),
+        series: figures::series(&run.course, &stage.plan),
+        fairness: Fairness::default(),
         verdict: if invariants.hold() {
             Verdict::Ok
         } else {
@@ -231,16 +233,16 @@ fn settings(args: &Args, context: &Context, stage: &Stage, run: &Run) -> RunSett
         worker: args.has_worker(),
         items: stage.items,
         seeded: stage.seeded,
-        zipf: drawn.then_some(args.zipf),
-        lines: drawn.then(|| args.lines.to_string()),
-        quantity: drawn.then(|| args.quantity.to_string()),
-        come_back: args.come_back,
-        ramp_ms: ms(args.ramp),
-        speed: (!drawn).then_some(args.speed),
+        zipf: drawn.then_some(args.zipf()),
+        lines: drawn.then(|| args.lines().to_string()),
+        quantity: drawn.then(|| args.quantity().to_string()),
+        come_back: args.come_back(),
+        ramp_ms: ms(args.load.ramp()),
+        speed: (!drawn).then_some(args.speed()),
         hold_ms: ms(*context.config.hold),
         wait_ms: ms(*context.config.wait),
         in_flight_max: run.in_flight_max as u64,
-        arrival_lag_max_ms: ms(run.arrival_lag_max),
+        arrival_lag_max_ms: ms(run.punctuality.lag_max),
     }
 }
 

@@ -203,6 +203,7 @@ mod tests {
             asked_at: Timestamp::from_millis(1),
             answered_at: Timestamp::from_millis(2),
             answer,
+            warm_up: false,
         }
     }
 
