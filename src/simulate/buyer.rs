@@ -193,7 +193,9 @@ impl<D: Driver> Buyer<'_, D> {
                         shard.time(Step::EndToEnd, since(asked, now));
                     }
                     shard.tell(told(id, answer), units(&self.visit.cart), now);
-                    shard.told.extend(contradiction.map(|lie| told(id, lie)));
+                    if let Some(other) = contradiction {
+                        shard.contradict(told(id, other));
+                    }
                 });
                 match answer {
                     Answer::Placed => End::Bought,

@@ -1,8 +1,9 @@
 //! The storm: simulated buyers, what they measure, and what they were told.
 //!
-//! A [`Plan`] says who comes when and with which cart; a [`Driver`] carries a buyer's requests to the order service, in
-//! this process or over HTTP; a [`Storm`] lets them loose and returns a [`Run`]: counts, latencies, and what each client
-//! was told, which the audit joins with committed state.
+//! A [`Plan`] says who comes when ([`Arrivals`]), with which cart, and what they are like ([`Behaviour`]); a [`Driver`]
+//! carries a buyer's requests to the order service, in this process or over HTTP; a [`Storm`] lets them loose and returns
+//! a [`Run`]: counts, latencies, their [`Course`] over time, and what each client was told, which the audit joins with
+//! committed state and [`judge_fairness`] counts.
 
 mod aftermath;
 mod arrivals;

@@ -164,8 +164,8 @@ mod tests {
         Load::default()
     }
 
-    fn secs(seconds: u64) -> Option<Duration> {
-        Some(Duration::from_secs(seconds))
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     #[test]
@@ -175,13 +175,13 @@ mod tests {
         assert_eq!(endless.users(None), 1_000);
         let timed = Load {
             rate,
-            duration: secs(5),
+            duration: Some(secs(5)),
             ..load()
         };
         assert_eq!(timed.users(None), USERS_MAX);
         assert_eq!(timed.users(Some(70)), 70);
         let again = Load {
-            duration: secs(5),
+            duration: Some(secs(5)),
             ..load()
         };
         assert_eq!(again.users(None), 1_000);
@@ -206,13 +206,13 @@ mod tests {
                 ..load()
             },
             Load {
-                duration: secs(5),
-                warmup: secs(5),
+                duration: Some(secs(5)),
+                warmup: Some(secs(5)),
                 ..load()
             },
             Load {
                 stages: vec!["30s:5".parse().unwrap()],
-                duration: secs(5),
+                duration: Some(secs(5)),
                 ..load()
             },
         ] {
@@ -225,16 +225,16 @@ mod tests {
     fn a_flag_comes_before_the_scenario() {
         let scenario = Load {
             rate: Some("10".parse().unwrap()),
-            duration: secs(5),
+            duration: Some(secs(5)),
             stages: vec!["5s:5".parse().unwrap()],
             ..load()
         };
         let flags = Load {
-            duration: secs(9),
+            duration: Some(secs(9)),
             ..load()
         };
         let both = flags.over(scenario.clone());
-        assert_eq!((both.rate, both.duration), (scenario.rate, secs(9)));
+        assert_eq!((both.rate, both.duration), (scenario.rate, Some(secs(9))));
         assert_eq!(both.stages, scenario.stages);
     }
 }

@@ -82,7 +82,12 @@ impl Schedule {
                 return Err(ScheduleError::TooShort { parts, duration });
             }
             Some(duration) if duration > parts => {
-                schedule.push(last.to_string(), last, last, Some(duration - parts));
+                schedule.push(
+                    last.to_string(),
+                    last,
+                    last,
+                    Some(duration.saturating_sub(parts)),
+                );
             }
             None if stages.is_empty() => schedule.push(last.to_string(), last, last, None),
             _ => {}
@@ -146,7 +151,7 @@ impl Schedule {
         let part = self.parts.iter().rev().find(|part| part.starts <= time);
         Rate(part.map_or(0.0, |part| {
             part.over.map_or(part.to, |over| {
-                let share = (time - part.starts).as_secs_f64() / over.as_secs_f64();
+                let share = time.saturating_sub(part.starts).as_secs_f64() / over.as_secs_f64();
                 part.from + (part.to - part.from) * share.min(1.0)
             })
         }))

@@ -21,10 +21,20 @@ impl<D: Driver> Buyer<'_, D> {
     /// Sends the cart.
     pub(super) async fn send(&mut self) -> Asked {
         let traits = self.visit.traits;
+        if traits.clicks_twice || traits.retries_after.is_some() {
+            // In a box, so that the many who send it once need no room for this.
+            return Box::pin(self.send_more_than_once()).await;
+        }
+        let (cart, rng) = (&self.visit.cart, &mut self.visit.rng);
+        self.scene.driver.add_to_cart(cart, None, rng).await
+    }
+
+    async fn send_more_than_once(&mut self) -> Asked {
+        let traits = self.visit.traits;
         let driver = &self.scene.driver;
         let (cart, rng) = (&self.visit.cart, &mut self.visit.rng);
+        let key = driver.new_order_id(rng);
         if traits.clicks_twice {
-            let key = driver.new_order_id(rng);
             let mut other = Rng::from_seed(rng.bits());
             let (one, two) = tokio::join!(
                 driver.add_to_cart(cart, Some(key), rng),
@@ -32,14 +42,12 @@ impl<D: Driver> Buyer<'_, D> {
             );
             return both(one, two);
         }
-        let Some(patience) = traits.retries_after else {
-            return driver.add_to_cart(cart, None, rng).await;
-        };
-        let key = driver.new_order_id(rng);
-        for _ in 0..RETRIES_MAX {
-            let sent = driver.add_to_cart(cart, Some(key), rng);
-            if let Ok(answer) = tokio::time::timeout(patience, sent).await {
-                return answer;
+        if let Some(patience) = traits.retries_after {
+            for _ in 0..RETRIES_MAX {
+                let sent = driver.add_to_cart(cart, Some(key), rng);
+                if let Ok(answer) = tokio::time::timeout(patience, sent).await {
+                    return answer;
+                }
             }
         }
         driver.add_to_cart(cart, Some(key), rng).await
@@ -52,15 +60,21 @@ impl<D: Driver> Buyer<'_, D> {
             return (Answer::Accepted, None);
         }
         let rng = &mut self.visit.rng;
-        let Some(patience) = traits.gives_up_after else {
-            return place(self.scene, id, traits, rng).await;
-        };
-        // Whoever leaves takes no request back.
-        let (scene, mut rng) = (Arc::clone(self.scene), Rng::from_seed(rng.bits()));
-        let placing = tokio::spawn(async move { place(&scene, id, traits, &mut rng).await });
-        match tokio::time::timeout(patience, placing).await {
-            Ok(Ok(answers)) => answers,
-            Ok(Err(_)) | Err(_) => (Answer::Accepted, None),
+        let plain = !traits.clicks_twice && traits.retries_after.is_none();
+        match traits.gives_up_after {
+            None if plain => (insist(self.scene, id, rng).await, None),
+            // In a box, as above.
+            None => Box::pin(place(self.scene, id, traits, rng)).await,
+            Some(patience) => {
+                // Whoever leaves takes no request back.
+                let (scene, mut rng) = (Arc::clone(self.scene), Rng::from_seed(rng.bits()));
+                let placing =
+                    tokio::spawn(async move { place(&scene, id, traits, &mut rng).await });
+                match tokio::time::timeout(patience, placing).await {
+                    Ok(Ok(answers)) => answers,
+                    Ok(Err(_)) | Err(_) => (Answer::Accepted, None),
+                }
+            }
         }
     }
 }
@@ -73,55 +87,60 @@ async fn place<D: Driver>(
 ) -> (Answer, Option<Answer>) {
     let patience = traits.retries_after;
     if !traits.clicks_twice {
-        return (insist(scene, id, patience, rng).await, None);
+        return (insist_impatiently(scene, id, patience, rng).await, None);
     }
     let mut other = Rng::from_seed(rng.bits());
     let (one, two) = tokio::join!(
-        insist(scene, id, patience, rng),
-        insist(scene, id, patience, &mut other)
+        insist_impatiently(scene, id, patience, rng),
+        insist_impatiently(scene, id, patience, &mut other)
     );
     agreed(one, two)
 }
 
 /// Repeats `placeOrder` until it is final; the run ends it at its deadline.
-async fn insist<D: Driver>(
-    scene: &Arc<Scene<D>>,
-    id: OrderId,
-    patience: Option<Duration>,
-    rng: &mut Rng,
-) -> Answer {
+async fn insist<D: Driver>(scene: &Scene<D>, id: OrderId, rng: &mut Rng) -> Answer {
     let mut pause = REPEAT_PAUSE.0;
     loop {
-        match once(scene, id, patience, rng).await {
-            Said::Placed => return Answer::Placed,
-            Said::Failed(reason) => return Answer::Failed(reason),
-            Said::Forgotten => return Answer::Forgotten,
-            Said::Silent => return Answer::Accepted,
-            Said::Waiting => {}
+        if let Some(answer) = final_answer(scene.driver.place(id, rng).await) {
+            return answer;
         }
         tokio::time::sleep(rng.jitter(pause)).await;
         pause = (pause * 2).min(REPEAT_PAUSE.1);
     }
 }
 
-/// One `placeOrder`, sent again beside the first while that goes on: it is under way, whoever waits for it.
-async fn once<D: Driver>(
+/// The same, by somebody who sends a request again when it takes too long.
+async fn insist_impatiently<D: Driver>(
     scene: &Arc<Scene<D>>,
     id: OrderId,
     patience: Option<Duration>,
     rng: &mut Rng,
-) -> Said {
+) -> Answer {
     let Some(patience) = patience else {
-        return scene.driver.place(id, rng).await;
+        return insist(scene, id, rng).await;
     };
     for _ in 0..RETRIES_MAX {
+        // It goes on beside the next one: it is under way, whoever waits for it.
         let (scene, mut rng) = (Arc::clone(scene), Rng::from_seed(rng.bits()));
         let placing = tokio::spawn(async move { scene.driver.place(id, &mut rng).await });
-        if let Ok(said) = tokio::time::timeout(patience, placing).await {
-            return said.unwrap_or(Said::Silent);
+        if let Ok(said) = tokio::time::timeout(patience, placing).await
+            && let Some(answer) = final_answer(said.unwrap_or(Said::Silent))
+        {
+            return answer;
         }
     }
-    scene.driver.place(id, rng).await
+    insist(scene, id, rng).await
+}
+
+/// What a client knows after an answer; none if it has to ask again.
+fn final_answer(said: Said) -> Option<Answer> {
+    match said {
+        Said::Placed => Some(Answer::Placed),
+        Said::Failed(reason) => Some(Answer::Failed(reason)),
+        Said::Forgotten => Some(Answer::Forgotten),
+        Said::Silent => Some(Answer::Accepted),
+        Said::Waiting => None,
+    }
 }
 
 /// What a buyer knows who has sent one cart twice: accepted by one is accepted, and no answer to one is no refusal.

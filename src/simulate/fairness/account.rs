@@ -89,6 +89,7 @@ fn conclude(plan: &Plan, told: &[Told], aside: &Aside) -> Fairness {
     };
     let mut outcomes = Vec::new();
     let mut units: HashMap<u64, u64> = HashMap::new();
+    let mut visits = 0;
     for visit in told.chunk_by(|one, other| one.buyer == other.buyer) {
         let cart = plan.cart(visit[0].buyer.into());
         let mut got = 0;
@@ -107,7 +108,10 @@ fn conclude(plan: &Plan, told: &[Told], aside: &Aside) -> Fairness {
                 None => {}
             }
         }
-        *units.entry(plan.user(visit[0].buyer.into())).or_default() += got;
+        visits += 1;
+        if got > 0 {
+            *units.entry(plan.user(visit[0].buyer.into())).or_default() += got;
+        }
         let last = visit[visit.len() - 1].answer;
         // Whoever was declined, or left, has no reason to envy.
         if got > 0 || last.out_of_stock().is_some() {
@@ -125,7 +129,8 @@ fn conclude(plan: &Plan, told: &[Told], aside: &Aside) -> Fairness {
         ledger.next(plan.cart(outcome.buyer.into()).lines(), outcome.got);
     }
     ledger.close(&mut fairness);
-    let users = units.len() as u64;
+    // Users who come again make more visits than there are of them.
+    let users = plan.users().min(visits);
     fairness.top_percent_share = top_percent_share(units.into_values().collect(), users);
     fairness
 }

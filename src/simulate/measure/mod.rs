@@ -7,6 +7,7 @@ mod counts;
 mod course;
 mod latency;
 mod memory;
+mod pile;
 mod slice;
 mod tally;
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::counts::{Counts, slot};
 use super::latency::{Latencies, Step};
+use super::pile::Pile;
 use super::slice::{Event, SLICE, Slice};
 use crate::domain::{OrderId, Sku};
 use crate::simulate::told::{Answer, Told};
@@ -23,8 +24,10 @@ pub struct Measured {
     pub latencies: Latencies,
     /// Latencies from when each step was sent.
     pub service: Latencies,
-    /// What each client was told, in no order.
+    /// What each client was told, in no order; filled when all is taken out.
     pub told: Vec<Told>,
+    /// The same of a shard at work.
+    pile: Pile<Told>,
     /// The item at fault of refusals at once; recorded for traces only.
     pub faults: Vec<(OrderId, Sku)>,
     /// When the last order became final.
@@ -114,6 +117,11 @@ impl Tally {
     pub fn take(&self) -> (Measured, Vec<Slice>) {
         let mut all = Measured::default();
         let mut slices = Vec::new();
+        let told = |shard: &Mutex<Shard>| {
+            let shard = shard.lock();
+            shard.counted.pile.len() + shard.warm_up.pile.len()
+        };
+        all.told.reserve_exact(self.shards.iter().map(told).sum());
         for shard in &self.shards {
             let Shard { counted, warm_up } = std::mem::take(&mut *shard.lock());
             all.counts.add(&counted.counts);
@@ -121,7 +129,7 @@ impl Tally {
             all.service.add(&counted.service);
             all.last_final = all.last_final.max(counted.last_final);
             for part in [counted, warm_up] {
-                all.told.extend(part.told);
+                part.pile.append_to(&mut all.told);
                 all.faults.extend(part.faults);
                 slices.extend(part.done);
                 slices.push(part.slice);
@@ -148,7 +156,7 @@ impl Measured {
 
     /// Records what a client was told in the end about one request.
     pub fn tell(&mut self, told: Told, units: u64, now: Instant) {
-        self.told.push(told);
+        self.pile.push(told);
         let counts = &mut self.counts;
         counts.attempts += 1;
         counts.accepted += u64::from(told.answer.was_accepted());
@@ -168,6 +176,11 @@ impl Measured {
             Answer::InDoubt => counts.in_doubt += 1,
             Answer::Refused(_) => self.count(Event::Refused, now),
         }
+    }
+
+    /// Keeps another answer to a request that is recorded already.
+    pub fn contradict(&mut self, told: Told) {
+        self.pile.push(told);
     }
 
     /// The slice of a time: mostly the one that is being written.
