@@ -93,7 +93,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "trace")]
     pub scenario: Option<String>,
     /// List the scenarios that are built in
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub list: bool,
     /// When buyers come.
     #[command(flatten)]

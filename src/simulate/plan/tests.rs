@@ -119,7 +119,7 @@ fn an_open_plan_has_as_many_buyers_as_its_rates_bring() {
 fn arrivals_at_a_rate_are_part_of_the_digest_and_a_seed_repeats_them() {
     // Pinned, as above: arrivals are drawn by comparisons and exact operations only.
     let digest = open(7, Gaps::Poisson).digest();
-    assert_eq!(digest, open(7, Gaps::Poisson).digest());
+    assert_eq!(digest, "ea605d6099c916a8c45d2037041720ec");
     assert_ne!(digest, open(8, Gaps::Poisson).digest());
     assert_ne!(digest, open(7, Gaps::Constant).digest());
 }
