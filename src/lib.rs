@@ -13,7 +13,7 @@
 //! | [`flow`] | the ten steps over these ports, each beside its undo |
 //! | [`worker`] | polls, decides in batches, commits, sweeps what is overdue |
 //! | [`http`] | the API |
-//! | [`simulate`] | the storm: buyers, drivers, measurements |
+//! | [`simulate`] | the storm: arrivals, buyers and how they differ, drivers, measurements, fairness |
 //! | [`audit`] | every invariant, from committed state and from what clients were told |
 //! | [`report`] | what a run is told as: thresholds, comparisons, files, the summary |
 //! | [`terminal`] | the two streams: data, tables, talk, progress |

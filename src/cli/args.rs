@@ -150,7 +150,7 @@ impl Command {
             Self::Seed(args) => seed::run(args, context).await,
             Self::Worker(args) => worker::run(args, context).await,
             Self::Serve(args) => serve::run(args, context).await,
-            Self::Simulate(args) => simulate::run(*args, context).await,
+            Self::Simulate(args) => Box::pin(simulate::run(*args, context)).await,
             Self::Report(verb) => verb.run(context),
             Self::Order(verb) => verb.run(context).await,
             Self::Inventory(verb) => verb.run(context).await,

@@ -83,7 +83,8 @@ impl File {
     }
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
+/// The line, from 1, that an offset in bytes lies on.
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     line_after(&text.as_bytes()[..offset.min(text.len())])
 }
 

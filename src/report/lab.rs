@@ -1,7 +1,7 @@
 //! What a storm measures beyond counts and percentiles: distributions that can be merged, the course of the run over
 //! time, how honest the generator was, and how fair the sale.
 //!
-//! Histograms are HdrHistogram V2 encodings in base64 (`HISTFAAA…` once compressed, `HISTAAA…` here), of microseconds
+//! Histograms are HdrHistogram V2 encodings in base64 (`HISTEw…`; `HISTFAAA…` would be compressed), of microseconds
 //! to three significant digits: the standard tools read them, and merging adds counts instead of averaging percentiles.
 
 use std::collections::BTreeMap;
@@ -9,20 +9,21 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Sku;
+pub use crate::simulate::{Fairness, ItemFairness};
 
 /// How honest the generator was.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Arrivals {
-    /// `closed` (so many users) or `open` (so many arrivals per second, whatever the service does).
+    /// `closed` (so many users), `open` (so many arrivals per second, whatever the service does), or `trace`.
     pub model: String,
     /// Arrivals that were due, warm-up included.
     pub offered: u64,
-    /// Those more than 100 ms late.
+    /// Those at a rate that were more than 100 ms late.
     pub late: u64,
-    /// Those that were left out, since too many buyers were under way.
+    /// Those at a rate that were left out, since too many buyers were under way.
     pub dropped: u64,
-    /// How late the latest one was, in milliseconds.
+    /// How late the latest one was, in any model, in milliseconds.
     pub lag_max_ms: u64,
     /// Arrivals during the warm-up, which are in no figure but the invariants.
     pub warmed_up: u64,
@@ -30,7 +31,6 @@ pub struct Arrivals {
 
 /// Distributions of one step, in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Distribution {
     /// From when it was sent.
     pub service: String,
@@ -114,40 +114,6 @@ pub struct StockCourse {
     pub available: Vec<i64>,
     /// Blocked units.
     pub blocked: Vec<i64>,
-}
-
-/// How fair the sale was, and what it wasted.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Fairness {
-    /// Pairs of buyers of one item where the later one got it and the earlier one did not, over all such pairs of a
-    /// winner and a loser; 0 is strictly first come, first served, 0.5 is a lottery.
-    pub inversion_share: f64,
-    /// Items with both winners and losers, the most contended first, at most 12.
-    pub items: Vec<ItemFairness>,
-    /// The share of all units sold that went to the one percent of buyers who got most.
-    pub top_percent_share: f64,
-    /// Units times seconds for which units were held that were not sold in the end.
-    pub idle_unit_seconds: f64,
-    /// Carts refused since nothing was left and nothing held.
-    pub refused_sold_out: u64,
-    /// Carts refused since all that was left was held by others.
-    pub refused_held: u64,
-    /// Of those, carts of an item whose held units came free in the end: waste, not a fault.
-    pub refused_held_released: u64,
-}
-
-/// How fair the sale of one item was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ItemFairness {
-    /// Which item.
-    pub sku: Sku,
-    /// Buyers who got it.
-    pub winners: u64,
-    /// Buyers who wanted it and left without.
-    pub losers: u64,
-    /// Pairs of a later winner and an earlier loser, over all pairs of a winner and a loser.
-    pub inversion_share: f64,
 }
 
 /// A threshold and what came of it.

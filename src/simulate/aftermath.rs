@@ -47,14 +47,21 @@ pub async fn wait<P: Ports>(
 ) -> Result<Aftermath, Error> {
     let open: Vec<&Told> = told.iter().filter(|told| told.answer.is_open()).collect();
     let end = ports.queue().end().await?;
+    let mut orders = HashMap::new();
     loop {
         // Read before the database is: what was consumed by then is found there.
         let consumed = ports.queue().consumed(&end).await?;
-        let orders = read(ports, open.iter().map(|told| told.order_id)).await?;
+        // What is final stays so, and is not read again.
+        let undecided: Vec<OrderId> = open
+            .iter()
+            .map(|told| told.order_id)
+            .filter(|id| !orders.get(id).is_some_and(is_final))
+            .collect();
+        orders.extend(read(ports, &undecided).await?);
         let undecided = open.iter().filter(|told| {
             // Nobody was told that an order in doubt exists: it need not.
             match orders.get(&told.order_id) {
-                Some(order) => order.state == OrderState::Blocked,
+                Some(order) => !is_final(order),
                 None => told.answer != Answer::InDoubt,
             }
         });
@@ -70,11 +77,11 @@ pub async fn wait<P: Ports>(
     }
 }
 
-async fn read<P: Ports>(
-    ports: &P,
-    ids: impl Iterator<Item = OrderId>,
-) -> Result<HashMap<OrderId, Order>, Error> {
-    let ids: Vec<OrderId> = ids.collect();
+fn is_final(order: &Order) -> bool {
+    order.state != OrderState::Blocked
+}
+
+async fn read<P: Ports>(ports: &P, ids: &[OrderId]) -> Result<HashMap<OrderId, Order>, Error> {
     let mut found = HashMap::new();
     for page in ids.chunks(PAGE) {
         let orders = ports.inventory().orders(page.to_vec()).await?;
@@ -105,32 +112,40 @@ async fn account<P: Ports>(
             }
             continue;
         };
-        // An order in doubt that exists was accepted after all.
-        if accepted {
-            counts.open -= 1;
-        } else {
-            counts.in_doubt -= 1;
-            counts.accepted += 1;
+        if !told.warm_up {
+            count(counts, order, accepted);
         }
         match order.state {
-            OrderState::Placed => {
-                counts.placed += 1;
-                let units: i64 = order.lines.iter().map(|line| line.quantity.units()).sum();
-                counts.units_sold += u64::try_from(units).unwrap_or(0);
-            }
-            OrderState::Failed => {
-                counts.failed[slot(order.reason.unwrap_or(Reason::Cancelled))] += 1;
-            }
-            OrderState::Blocked => {
-                counts.open += 1;
-                match ports.payments().lookup(told.order_id).await {
-                    Ok(Some(Verdict::Pending)) | Err(_) => {
-                        aftermath.awaiting_gateway.push(told.order_id);
-                    }
-                    Ok(_) => aftermath.stuck.push(told.order_id),
+            OrderState::Placed | OrderState::Failed => {}
+            OrderState::Blocked => match ports.payments().lookup(told.order_id).await {
+                Ok(Some(Verdict::Pending)) | Err(_) => {
+                    aftermath.awaiting_gateway.push(told.order_id);
                 }
-            }
+                Ok(_) => aftermath.stuck.push(told.order_id),
+            },
         }
     }
     aftermath
+}
+
+/// Counts what became of an order that was open.
+fn count(counts: &mut Counts, order: &Order, accepted: bool) {
+    // An order in doubt that exists was accepted after all.
+    if accepted {
+        counts.open -= 1;
+    } else {
+        counts.in_doubt -= 1;
+        counts.accepted += 1;
+    }
+    match order.state {
+        OrderState::Placed => {
+            counts.placed += 1;
+            let units: i64 = order.lines.iter().map(|line| line.quantity.units()).sum();
+            counts.units_sold += u64::try_from(units).unwrap_or(0);
+        }
+        OrderState::Failed => {
+            counts.failed[slot(order.reason.unwrap_or(Reason::Cancelled))] += 1;
+        }
+        OrderState::Blocked => counts.open += 1,
+    }
 }

@@ -1,17 +1,20 @@
 //! One buyer: sends a cart, places the order, comes back when what it wants is only held by others.
 
+mod requests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::driver::{Asked, Driver, Said};
-use super::measure::{Step, Tally, slot};
+use super::driver::{Asked, Driver};
+use super::gauges::Gauges;
+use super::measure::{Measured, Step, Tally, Timing, slot};
 use super::plan::{Plan, Visit};
 use super::returns::Board;
 use super::told::{Answer, Told};
 use crate::clock::SystemClock;
-use crate::domain::{Cart, OrderId, Reason};
+use crate::domain::{Cart, Reason};
 use crate::ports::Clock;
 
 /// The longest a buyer waits before it comes back, whatever it was told; jitter comes on top.
@@ -20,165 +23,230 @@ const PATIENCE_MAX: Duration = Duration::from_secs(1);
 /// The shortest: a hold that runs out now is not settled now.
 const PATIENCE_MIN: Duration = Duration::from_millis(20);
 
-/// The first and the longest pause between two `placeOrder` of an order whose payment is not known.
-const REPEAT_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
 /// What all buyers of a run share.
 #[derive(Debug)]
 pub(super) struct Scene<D> {
     pub(super) plan: Arc<Plan>,
     pub(super) driver: D,
     pub(super) tally: Tally,
+    pub(super) gauges: Arc<Gauges>,
     /// Where buyers wait for released units; none over HTTP, where nothing tells of them.
     pub(super) board: Option<Arc<Board>>,
 }
 
+/// One arrival.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    /// Which visit of the plan.
+    pub(super) number: u32,
+    /// Whether the buyer was here before and left without the goods.
+    pub(super) again: bool,
+    /// Whether it is in no figure.
+    pub(super) warm_up: bool,
+    /// How much later than due it came.
+    pub(super) late: Duration,
+}
+
+/// A buyer who has left.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    pub(super) number: u32,
+    /// When the buyer comes again, if it does.
+    pub(super) returns_after: Option<Duration>,
+}
+
 /// Buys, from arrival to leaving.
-pub(super) async fn buy<D: Driver>(
-    scene: Arc<Scene<D>>,
-    buyer: u32,
-    mut visit: Visit,
-    arrived: Instant,
-) {
-    let mut sent = arrived;
-    let mut returns_left = scene.plan.come_back();
-    loop {
-        let end = attempt(&scene, buyer, &mut visit, sent).await;
-        let End::Held {
-            at_once,
-            retry_after,
-        } = end
-        else {
-            break;
-        };
-        if returns_left == 0 {
-            scene.tally.with(buyer, |shard| {
-                shard.counts.gave_up_held += 1;
-                // One whose order failed counts there.
-                shard.counts.refused[slot(Reason::Held)] += u64::from(at_once);
-            });
-            break;
-        }
-        returns_left -= 1;
-        wait_to_return(&scene, &mut visit, retry_after).await;
-        scene.tally.with(buyer, |shard| shard.counts.returned += 1);
-        sent = Instant::now();
+pub(super) async fn buy<D: Driver>(scene: Arc<Scene<D>>, arrival: Arrival) -> Left {
+    let number = u64::from(arrival.number);
+    let visit = if arrival.again {
+        scene.plan.later_visit(number)
+    } else {
+        scene.plan.visit(number)
+    };
+    let mut buyer = Buyer {
+        scene: &scene,
+        number: arrival.number,
+        warm_up: arrival.warm_up,
+        late: arrival.late,
+        visit,
+    };
+    let bought = match buyer.visit.traits.bot {
+        Some(carts) => buyer.hammer(carts).await,
+        None => buyer.shop().await,
+    };
+    buyer.note(|shard| shard.counts.finished += 1);
+    let returns_after = buyer.visit.traits.returns_after.filter(|_| !bought);
+    Left {
+        number: arrival.number,
+        returns_after,
     }
-    scene.tally.with(buyer, |shard| shard.counts.finished += 1);
 }
 
 /// How one request to buy ended.
+#[derive(Debug, Clone, Copy)]
 enum End {
-    /// The buyer leaves.
-    Done,
-    /// All that is left is held by others.
-    Held {
-        /// Refused at once, and not by the worker.
-        at_once: bool,
-        /// When it may be free again, if that was said.
+    /// Sold.
+    Bought,
+    /// The order failed.
+    Failed(Reason),
+    /// The cart was refused at once.
+    Refused {
+        reason: Reason,
+        /// When coming back may help, if that was said.
         retry_after: Option<Duration>,
     },
+    /// Nothing final was said, or the buyer did not wait for it.
+    Open,
 }
 
-async fn attempt<D: Driver>(scene: &Scene<D>, buyer: u32, visit: &mut Visit, sent: Instant) -> End {
-    let asked_at = SystemClock.now();
-    let asked = Instant::now();
-    let answer = scene.driver.add_to_cart(&visit.cart, &mut visit.rng).await;
-    let took = asked.elapsed();
-    let mut open = Open { scene, told: None };
-    let told = |order_id, answer| Told {
-        buyer,
-        order_id,
-        asked_at,
-        answered_at: SystemClock.now(),
-        answer,
-    };
-    match answer {
-        Asked::Accepted(id) => {
-            open.told = Some(told(id, Answer::Accepted));
-            let placing = Instant::now();
-            let answer = place(scene, id, &mut visit.rng).await;
-            let now = Instant::now();
-            open.told = None;
-            scene.tally.with(buyer, |shard| {
-                shard.time(Step::AddToCart, took);
-                if !answer.is_open() {
-                    shard.time(Step::PlaceOrder, now - placing);
-                    shard.time(Step::EndToEnd, now - sent);
-                }
-                shard.tell(told(id, answer), units(&visit.cart), now);
-            });
-            match answer {
-                Answer::Failed(Reason::Held) => End::Held {
-                    at_once: false,
-                    retry_after: None,
-                },
-                _ => End::Done,
+/// A buyer at work.
+struct Buyer<'a, D> {
+    scene: &'a Arc<Scene<D>>,
+    number: u32,
+    warm_up: bool,
+    late: Duration,
+    visit: Visit,
+}
+
+impl<D: Driver> Buyer<'_, D> {
+    /// Writes down what happened.
+    fn note<R>(&self, write: impl FnOnce(&mut Measured) -> R) -> R {
+        self.scene.tally.with(self.number, self.warm_up, write)
+    }
+
+    /// Sends the cart, and comes back as long as all is held by others; whether it was sold.
+    async fn shop(&mut self) -> bool {
+        let mut returns_left = self.scene.plan.come_back();
+        loop {
+            let end = self.attempt().await;
+            let (End::Refused {
+                reason: Reason::Held,
+                ..
             }
+            | End::Failed(Reason::Held)) = end
+            else {
+                return self.leave(end);
+            };
+            if returns_left == 0 {
+                self.note(|shard| shard.counts.gave_up_held += 1);
+                return self.leave(end);
+            }
+            returns_left -= 1;
+            self.wait_to_return(end).await;
+            self.note(|shard| shard.counts.returned += 1);
         }
-        Asked::Refused {
+    }
+
+    /// Sends so many carts, one right after the other; whether any was sold.
+    async fn hammer(&mut self, carts: u32) -> bool {
+        let mut bought = false;
+        for _ in 0..carts {
+            let end = self.attempt().await;
+            bought |= self.leave(end);
+        }
+        bought
+    }
+
+    /// Counts a refusal; one whose order failed counts there. Whether it was sold.
+    fn leave(&self, end: End) -> bool {
+        if let End::Refused { reason, .. } = end {
+            self.note(|shard| shard.counts.refused[slot(reason)] += 1);
+        }
+        matches!(end, End::Bought)
+    }
+
+    async fn attempt(&mut self) -> End {
+        // Nobody but the buyer decides when it tries again.
+        let late = std::mem::take(&mut self.late);
+        let asked_at = SystemClock.now();
+        let asked = Instant::now();
+        let answer = self.send().await;
+        let answered = Instant::now();
+        let since = |sent: Instant, now: Instant| Timing {
+            took: now.saturating_duration_since(sent),
+            late,
+            now,
+        };
+        let (buyer, warm_up) = (self.number, self.warm_up);
+        let told = |order_id, answer| Told {
+            buyer,
             order_id,
-            reason,
-            sku,
-            retry_after,
-        } => {
-            let leaves = reason != Reason::Held;
-            scene.tally.with(buyer, |shard| {
-                shard.time(Step::AddToCart, took);
-                shard.tell(told(order_id, Answer::Refused(reason)), 0, asked);
-                if let Some(sku) = sku
-                    && scene.plan.invoice(buyer.into()).is_some()
-                {
-                    shard.faults.push((order_id, sku));
+            asked_at,
+            answered_at: SystemClock.now(),
+            answer,
+            warm_up,
+        };
+        let adding = since(asked, answered);
+        match answer {
+            Asked::Accepted(id) => {
+                self.note(|shard| shard.time(Step::AddToCart, adding));
+                let mut open = Open {
+                    scene: self.scene,
+                    told: Some(told(id, Answer::Accepted)),
+                };
+                let (answer, contradiction) = self.place(id).await;
+                let now = Instant::now();
+                open.told = None;
+                self.note(|shard| {
+                    if !answer.is_open() {
+                        shard.time(Step::PlaceOrder, since(answered, now));
+                        shard.time(Step::EndToEnd, since(asked, now));
+                    }
+                    shard.tell(told(id, answer), units(&self.visit.cart), now);
+                    if let Some(other) = contradiction {
+                        shard.contradict(told(id, other));
+                    }
+                });
+                match answer {
+                    Answer::Placed => End::Bought,
+                    Answer::Failed(reason) => End::Failed(reason),
+                    _ => End::Open,
                 }
-                shard.counts.refused[slot(reason)] += u64::from(leaves);
-            });
-            if leaves {
-                End::Done
-            } else {
-                End::Held {
-                    at_once: true,
+            }
+            Asked::Refused {
+                order_id,
+                reason,
+                sku,
+                retry_after,
+            } => {
+                self.note(|shard| {
+                    shard.time(Step::AddToCart, adding);
+                    shard.tell(told(order_id, Answer::Refused(reason)), 0, answered);
+                    if let Some(sku) = sku
+                        && self.scene.plan.invoice(self.number.into()).is_some()
+                    {
+                        shard.faults.push((order_id, sku));
+                    }
+                });
+                End::Refused {
+                    reason,
                     retry_after,
                 }
             }
-        }
-        Asked::InDoubt(id) => {
-            scene.tally.with(buyer, |shard| {
-                shard.tell(told(id, Answer::InDoubt), 0, asked);
-            });
-            End::Done
+            Asked::InDoubt(id) => {
+                self.note(|shard| shard.tell(told(id, Answer::InDoubt), 0, answered));
+                End::Open
+            }
         }
     }
-}
 
-/// Repeats `placeOrder` until it is final; the run ends it at its deadline.
-async fn place<D: Driver>(scene: &Scene<D>, id: OrderId, rng: &mut crate::rng::Rng) -> Answer {
-    let mut pause = REPEAT_PAUSE.0;
-    loop {
-        match scene.driver.place(id, rng).await {
-            Said::Placed => return Answer::Placed,
-            Said::Failed(reason) => return Answer::Failed(reason),
-            Said::Forgotten => return Answer::Forgotten,
-            Said::Silent => return Answer::Accepted,
-            Said::Waiting => {}
+    /// Waits until units are released, or as long as it was told to, but no longer than a second; half as long again
+    /// at most, so that those who were refused together do not return together.
+    async fn wait_to_return(&mut self, end: End) {
+        let told = match end {
+            End::Refused { retry_after, .. } => retry_after,
+            _ => None,
+        };
+        let told = told
+            .unwrap_or(PATIENCE_MAX)
+            .clamp(PATIENCE_MIN, PATIENCE_MAX);
+        let patience = told.mul_f64(1.0 + self.visit.rng.unit() / 2.0);
+        match &self.scene.board {
+            Some(board) => {
+                board.wait(&self.visit.cart, patience).await;
+            }
+            None => tokio::time::sleep(patience).await,
         }
-        tokio::time::sleep(rng.jitter(pause)).await;
-        pause = (pause * 2).min(REPEAT_PAUSE.1);
-    }
-}
-
-/// Waits until units are released, or as long as it was told to, but no longer than a second; half as long again at
-/// most, so that those who were refused together do not return together.
-async fn wait_to_return<D>(scene: &Scene<D>, visit: &mut Visit, retry_after: Option<Duration>) {
-    let told = retry_after
-        .unwrap_or(PATIENCE_MAX)
-        .clamp(PATIENCE_MIN, PATIENCE_MAX);
-    let patience = told.mul_f64(1.0 + visit.rng.unit() / 2.0);
-    match &scene.board {
-        Some(board) => {
-            board.wait(&visit.cart, patience).await;
-        }
-        None => tokio::time::sleep(patience).await,
     }
 }
 
@@ -196,9 +264,9 @@ struct Open<'a, D> {
 impl<D> Drop for Open<'_, D> {
     fn drop(&mut self) {
         if let Some(told) = self.told.take() {
-            self.scene
-                .tally
-                .with(told.buyer, |shard| shard.tell(told, 0, Instant::now()));
+            self.scene.tally.with(told.buyer, told.warm_up, |shard| {
+                shard.tell(told, 0, Instant::now());
+            });
         }
     }
 }

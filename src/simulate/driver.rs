@@ -17,8 +17,16 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 
 /// A way to the order service. It retries what may have been lost, under the same order id.
 pub trait Driver: Send + Sync + 'static {
-    /// Sends a cart. `rng` spreads retries.
-    fn add_to_cart(&self, cart: &Cart, rng: &mut Rng) -> impl Future<Output = Asked> + Send;
+    /// An id for a cart that may be sent more than once.
+    fn new_order_id(&self, rng: &mut Rng) -> OrderId;
+
+    /// Sends a cart, under this id if it is given. `rng` spreads retries.
+    fn add_to_cart(
+        &self,
+        cart: &Cart,
+        key: Option<OrderId>,
+        rng: &mut Rng,
+    ) -> impl Future<Output = Asked> + Send;
 
     /// Asks for an accepted order to be placed. May be repeated.
     fn place(&self, id: OrderId, rng: &mut Rng) -> impl Future<Output = Said> + Send;
@@ -164,9 +172,13 @@ impl<P: Ports> InProcess<P> {
 }
 
 impl<P: Ports> Driver for InProcess<P> {
-    async fn add_to_cart(&self, cart: &Cart, rng: &mut Rng) -> Asked {
-        // The flow makes the id; a retry repeats it.
-        let mut order_id = None;
+    fn new_order_id(&self, _: &mut Rng) -> OrderId {
+        self.flow.new_order_id()
+    }
+
+    async fn add_to_cart(&self, cart: &Cart, key: Option<OrderId>, rng: &mut Rng) -> Asked {
+        // Mostly the flow makes the id; a retry repeats it.
+        let mut order_id = key;
         let mut retry = None;
         loop {
             let sent = Instant::now();

@@ -1,19 +1,37 @@
 //! Who comes when, and with which cart: drawn from a seed, or read from a trace. Carts are made when a buyer arrives
 //! and made again when the audit asks for them, so that a million buyers need no memory.
 
+mod drawn;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::{Popularity, Shard, Span};
+pub use drawn::Drawn;
+
+use super::{Arrivals, Behaviour, Due, Gaps, Restock, Schedule, Shard, Traits};
 use crate::catalogue::Invoice;
-use crate::domain::{Cart, Customer, Line, Quantity, Sku};
+use crate::domain::{Cart, Sku};
 use crate::rng::Rng;
 
 /// The most buyers of one run: their numbers fit 32 bits.
 pub const USERS_MAX: u64 = 50_000_000;
+
+/// Streams of the plan's seed beside those of the buyers, whose labels are their numbers.
+mod stream {
+    /// The gaps between arrivals.
+    pub(super) const GAPS: u64 = u64::MAX;
+    /// What a buyer is like.
+    pub(super) const TRAITS: u64 = 1 << 40;
+    /// How long a user thinks after a visit.
+    pub(super) const THINK: u64 = 2 << 40;
+    /// What a buyer draws who comes again later.
+    pub(super) const LATER: u64 = 3 << 40;
+}
 
 /// The buyers of a run.
 #[derive(Debug, Clone)]
@@ -21,6 +39,10 @@ pub struct Plan {
     seed: u64,
     come_back: u32,
     buyers: Buyers,
+    arrivals: Arrivals,
+    behaviour: Behaviour,
+    restocks: Vec<Restock>,
+    warm_up: Duration,
     shard: Shard,
 }
 
@@ -34,30 +56,13 @@ enum Buyers {
     },
 }
 
-/// How buyers are drawn.
-#[derive(Debug, Clone)]
-pub struct Drawn {
-    /// How many there are.
-    pub users: u64,
-    /// The items, the most popular first.
-    pub items: Arc<[Sku]>,
-    /// How popular the items are; as many ranks as items, and at least one.
-    pub popularity: Popularity,
-    /// How many different items a cart has.
-    pub lines: Span,
-    /// How many units a line has.
-    pub quantity: Span,
-    /// Arrivals are spread evenly over this time; zero: all at once.
-    pub ramp: Duration,
-}
-
 /// A buyer who arrives.
 #[derive(Debug)]
 pub struct Visit {
-    /// When, from the first possible arrival.
-    pub arrival: Duration,
     /// What they want.
     pub cart: Cart,
+    /// What they are like.
+    pub traits: Traits,
     /// What else they draw: how long they wait before they come back.
     pub rng: Rng,
 }
@@ -74,36 +79,80 @@ impl Plan {
             "each item has a rank"
         );
         assert!(!drawn.items.is_empty(), "there is something to buy");
-        Self {
-            seed,
-            come_back,
-            buyers: Buyers::Drawn(drawn),
-            shard: Shard::WHOLE,
-        }
+        Self::of(seed, come_back, Buyers::Drawn(drawn))
     }
 
     /// One buyer per invoice, at its time of day, `speed` times as fast.
     pub fn invoices(seed: u64, come_back: u32, invoices: Arc<[Invoice]>, speed: f64) -> Self {
+        Self::of(seed, come_back, Buyers::Invoices { invoices, speed })
+    }
+
+    fn of(seed: u64, come_back: u32, buyers: Buyers) -> Self {
         Self {
             seed,
             come_back,
-            buyers: Buyers::Invoices { invoices, speed },
+            buyers,
+            arrivals: Arrivals::Once,
+            behaviour: Behaviour::default(),
+            restocks: Vec::new(),
+            warm_up: Duration::ZERO,
             shard: Shard::WHOLE,
         }
     }
 
-    /// The same buyers, but only those of a shard; they keep their carts and times.
+    /// With other arrivals than once each. Buyers of a trace come when it says.
+    ///
+    /// # Panics
+    /// When the schedule goes on for ever and the number of buyers does not end it.
     #[must_use]
-    pub fn shard(self, shard: Shard) -> Self {
-        Self { shard, ..self }
+    pub fn arriving(mut self, arrivals: Arrivals) -> Self {
+        if let (Buyers::Drawn(drawn), Arrivals::Open { schedule, gaps }) =
+            (&mut self.buyers, &arrivals)
+        {
+            let most = drawn.users.min(USERS_MAX);
+            let due = due(self.seed, schedule, *gaps).take(usize::try_from(most).unwrap_or(0));
+            drawn.users = due.count() as u64;
+        }
+        self.arrivals = arrivals;
+        self
     }
 
-    /// How many buyers there are: those of the shard.
+    /// With buyers who differ.
+    #[must_use]
+    pub fn behaving(mut self, behaviour: Behaviour) -> Self {
+        self.behaviour = behaviour;
+        self
+    }
+
+    /// With corrections of stock under way.
+    #[must_use]
+    pub fn restocking(mut self, restocks: Vec<Restock>) -> Self {
+        self.restocks = restocks;
+        self
+    }
+
+    /// With a first part of the run that is in no figure.
+    #[must_use]
+    pub fn warming_up(mut self, time: Duration) -> Self {
+        self.warm_up = time;
+        self
+    }
+
+    /// The same plan, of which only a shard comes: its buyers keep their numbers, carts and times, and the first shard
+    /// makes the corrections of stock.
+    #[must_use]
+    pub fn shard(mut self, shard: Shard) -> Self {
+        self.shard = shard;
+        self
+    }
+
+    /// How many buyers come: those of the shard.
+    pub fn users_coming(&self) -> u64 {
+        self.shard.users(self.users())
+    }
+
+    /// How many buyers there are in all shards; of those who come again each counts once.
     pub fn users(&self) -> u64 {
-        self.shard.users(self.users_all())
-    }
-
-    fn users_all(&self) -> u64 {
         match &self.buyers {
             Buyers::Drawn(drawn) => drawn.users,
             Buyers::Invoices { invoices, .. } => invoices.len() as u64,
@@ -120,35 +169,136 @@ impl Plan {
         self.seed
     }
 
-    /// Buyer `number` of the shard, from 0: the same however often it is asked for.
-    ///
-    /// # Panics
-    /// When there is no such buyer.
-    pub fn visit(&self, number: u64) -> Visit {
-        self.visit_of_all(self.shard.number(number))
+    /// How buyers follow each other.
+    pub fn pacing(&self) -> &Arrivals {
+        &self.arrivals
     }
 
-    fn visit_of_all(&self, number: u64) -> Visit {
-        let mut rng = Rng::stream(self.seed, number);
+    /// `closed`, `open`, or `trace`.
+    pub fn model(&self) -> &'static str {
         match &self.buyers {
-            Buyers::Drawn(drawn) => {
-                assert!(number < drawn.users, "there is no buyer {number}");
-                let cart = drawn.cart(number, &mut rng);
-                Visit {
-                    arrival: drawn.arrival(number),
-                    cart,
-                    rng,
-                }
+            Buyers::Drawn(_) => self.arrivals.model(),
+            Buyers::Invoices { .. } => "trace",
+        }
+    }
+
+    /// Which buyers do what.
+    pub fn behaviour(&self) -> &Behaviour {
+        &self.behaviour
+    }
+
+    /// Corrections of stock under way, by this shard.
+    pub fn restocks(&self) -> &[Restock] {
+        if self.shard.index() == 1 {
+            &self.restocks
+        } else {
+            &[]
+        }
+    }
+
+    /// The first part of the run, which is in no figure.
+    pub fn warm_up(&self) -> Duration {
+        self.warm_up
+    }
+
+    /// When each buyer comes for the first time, from the beginning of the run, in the order of their numbers.
+    pub fn arrivals(&self) -> Box<dyn Iterator<Item = Duration> + Send + '_> {
+        match (&self.buyers, &self.arrivals) {
+            (Buyers::Invoices { invoices, speed }, _) => {
+                Box::new(invoices.iter().map(|invoice| invoice.at.div_f64(*speed)))
             }
-            Buyers::Invoices { invoices, speed } => {
-                let invoice = &invoices[usize::try_from(number).unwrap_or(usize::MAX)];
-                Visit {
-                    arrival: invoice.at.div_f64(*speed),
-                    cart: invoice.cart.clone(),
-                    rng,
-                }
+            (Buyers::Drawn(drawn), Arrivals::Open { schedule, gaps }) => {
+                let users = usize::try_from(drawn.users).unwrap_or(usize::MAX);
+                Box::new(due(self.seed, schedule, *gaps).take(users))
+            }
+            (Buyers::Drawn(drawn), _) => {
+                Box::new((0..drawn.users).map(|number| drawn.arrival(number)))
             }
         }
+    }
+
+    /// The buyers of the shard who come for the first time, and when.
+    pub fn due(&self) -> Box<dyn Iterator<Item = (u32, Duration)> + Send + '_> {
+        let shard = self.shard;
+        let coming = (0_u32..).zip(self.arrivals());
+        Box::new(coming.filter(move |(number, _)| shard.has((*number).into())))
+    }
+
+    /// How long a user thinks after visit `number`; none if nobody comes again.
+    pub fn think(&self, number: u64) -> Option<Duration> {
+        match &self.arrivals {
+            Arrivals::Again { think, .. } => {
+                Some(think.draw(&mut Rng::stream(self.seed, stream::THINK | number)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Which of the [`Plan::users`] visit `number` is by.
+    pub fn user(&self, number: u64) -> u64 {
+        number % self.users().max(1)
+    }
+
+    /// The items that most carts want, the most wanted first, at most `most` of them.
+    pub fn most_wanted(&self, most: usize) -> Vec<Sku> {
+        match &self.buyers {
+            Buyers::Drawn(drawn) => drawn.items.iter().take(most).cloned().collect(),
+            Buyers::Invoices { invoices, .. } => {
+                let mut wanted: HashMap<&Sku, u64> = HashMap::new();
+                for line in invoices.iter().flat_map(|invoice| invoice.cart.lines()) {
+                    *wanted.entry(&line.sku).or_default() += 1;
+                }
+                let mut wanted: Vec<(&Sku, u64)> = wanted.into_iter().collect();
+                wanted.sort_unstable_by_key(|(sku, carts)| (Reverse(*carts), *sku));
+                wanted.truncate(most);
+                wanted.into_iter().map(|(sku, _)| sku.clone()).collect()
+            }
+        }
+    }
+
+    /// Visit `number`, from 0: the same however often it is asked for. Visits beyond the number of users are by users
+    /// who come again: the second visits of all, then the third, and so on.
+    ///
+    /// # Panics
+    /// When nobody comes again and there is no such buyer.
+    pub fn visit(&self, number: u64) -> Visit {
+        let mut rng = Rng::stream(self.seed, number);
+        let traits = self.traits(number);
+        let cart = match &self.buyers {
+            Buyers::Drawn(drawn) => {
+                let again = matches!(self.arrivals, Arrivals::Again { .. });
+                assert!(again || number < drawn.users, "there is no buyer {number}");
+                drawn.cart(self.user(number), traits, &mut rng)
+            }
+            Buyers::Invoices { invoices, .. } => {
+                let index = usize::try_from(number).unwrap_or(usize::MAX);
+                invoices[index].cart.clone()
+            }
+        };
+        Visit { cart, traits, rng }
+    }
+
+    /// The same buyer who comes again later, with the same cart; once.
+    pub fn later_visit(&self, number: u64) -> Visit {
+        let visit = self.visit(number);
+        Visit {
+            rng: Rng::stream(self.seed, stream::LATER | number),
+            traits: Traits {
+                returns_after: None,
+                ..visit.traits
+            },
+            ..visit
+        }
+    }
+
+    fn traits(&self, number: u64) -> Traits {
+        if self.behaviour.is_plain() {
+            return Traits::default();
+        }
+        self.behaviour.draw(&mut Rng::stream(
+            self.seed,
+            stream::TRAITS | self.user(number),
+        ))
     }
 
     /// The cart of buyer `number`, from 0.
@@ -158,7 +308,6 @@ impl Plan {
 
     /// The invoice of buyer `number`, where the buyers come from a trace.
     pub fn invoice(&self, number: u64) -> Option<&Invoice> {
-        let number = self.shard.number(number);
         match &self.buyers {
             Buyers::Drawn(_) => None,
             Buyers::Invoices { invoices, .. } => invoices.get(usize::try_from(number).ok()?),
@@ -183,17 +332,17 @@ impl Plan {
     }
 
     /// A hash of arrivals, carts and behaviour, as 32 hexadecimal digits: equal for equal plans, whatever happened to
-    /// them, and for all shards of one.
+    /// them.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(b"oms plan 1\0");
         hasher.update(self.seed.to_le_bytes());
         hasher.update(self.come_back.to_le_bytes());
         let mut row = Vec::with_capacity(256);
-        for number in 0..self.users_all() {
-            let visit = self.visit_of_all(number);
+        for (number, arrival) in (0..).zip(self.arrivals()) {
+            let visit = self.visit(number);
             row.clear();
-            let arrival_us = u64::try_from(visit.arrival.as_micros()).unwrap_or(u64::MAX);
+            let arrival_us = u64::try_from(arrival.as_micros()).unwrap_or(u64::MAX);
             row.extend_from_slice(&arrival_us.to_le_bytes());
             text(&mut row, visit.cart.customer().as_str());
             row.extend_from_slice(&(visit.cart.lines().len() as u64).to_le_bytes());
@@ -202,6 +351,11 @@ impl Plan {
                 row.extend_from_slice(&line.quantity.units().to_le_bytes());
             }
             hasher.update(&row);
+        }
+        // Last, and only if there is any: a plain storm keeps the digest that it always had.
+        let words = self.words();
+        if !words.is_empty() {
+            hasher.update(words.as_bytes());
         }
         hasher.finalize()[..16]
             .iter()
@@ -212,165 +366,28 @@ impl Plan {
     }
 }
 
+fn due(seed: u64, schedule: &Schedule, gaps: Gaps) -> Due<'_> {
+    Due::new(schedule, gaps, Rng::stream(seed, stream::GAPS))
+}
+
 /// With its length, so that no two rows share an encoding.
 fn text(row: &mut Vec<u8>, text: &str) {
     row.extend_from_slice(&(text.len() as u64).to_le_bytes());
     row.extend_from_slice(text.as_bytes());
 }
 
-impl Drawn {
-    fn arrival(&self, number: u64) -> Duration {
-        if self.ramp.is_zero() {
-            return Duration::ZERO;
+impl Plan {
+    /// What sets this plan apart from a plain one; empty for a plain one.
+    fn words(&self) -> String {
+        let mut words: Vec<String> = [self.arrivals.words(), self.behaviour.words()].into();
+        words.extend(self.restocks.iter().map(ToString::to_string));
+        if !self.warm_up.is_zero() {
+            words.push(format!("warm-up={}us", self.warm_up.as_micros()));
         }
-        let nanos = self.ramp.as_nanos() * u128::from(number) / u128::from(self.users.max(1));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        words.retain(|word| !word.is_empty());
+        words.join("\n")
     }
-
-    fn cart(&self, number: u64, rng: &mut Rng) -> Cart {
-        let wanted = self.lines.draw(rng) as usize;
-        let mut ranks = Vec::with_capacity(wanted);
-        let mut lines = Vec::with_capacity(wanted);
-        while lines.len() < wanted {
-            let Some(rank) = self.popularity.draw_other(rng, &ranks) else {
-                break;
-            };
-            ranks.push(rank);
-            let quantity =
-                Quantity::new(self.quantity.draw(rng).into()).expect("checked by the settings");
-            lines.push(Line {
-                sku: self.items[rank].clone(),
-                quantity,
-            });
-        }
-        Cart::new(customer(number), lines).expect("distinct SKUs within the limits make a cart")
-    }
-}
-
-/// `buyer-000001` and so on, without the machinery of formatting.
-fn customer(number: u64) -> Customer {
-    let mut name = *b"buyer-00000000000000000000";
-    let mut rest = number + 1;
-    let mut at = name.len();
-    let end = at;
-    while rest > 0 || end - at < 6 {
-        at -= 1;
-        name[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-    }
-    name.copy_within(..6, at - 6);
-    let text = std::str::from_utf8(&name[at - 6..]).expect("ASCII");
-    Customer::new(text).expect("a short name")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    pub(super) fn plan(seed: u64, users: u64) -> Plan {
-        let items: Arc<[Sku]> = (1..=100).map(Sku::synthetic).collect();
-        let drawn = Drawn {
-            users,
-            popularity: Popularity::zipf(items.len(), 1.0),
-            items,
-            lines: Span::new(1, 3).unwrap(),
-            quantity: Span::new(1, 2).unwrap(),
-            ramp: Duration::from_secs(10),
-        };
-        Plan::drawn(seed, 3, drawn)
-    }
-
-    #[test]
-    fn a_seed_repeats_its_buyers_in_every_version() {
-        // Pinned: a change here changes every storm that was ever published with its seed.
-        assert_eq!(plan(7, 1_000).digest(), "7a0a32b6441c92018b595201b0e08326");
-        assert_ne!(plan(8, 1_000).digest(), plan(7, 1_000).digest());
-        assert_ne!(plan(7, 1_001).digest(), plan(7, 1_000).digest());
-    }
-
-    #[test]
-    fn behaviour_is_part_of_the_digest() {
-        let patient = Plan {
-            come_back: 4,
-            ..plan(7, 10)
-        };
-        assert_ne!(patient.digest(), plan(7, 10).digest());
-    }
-
-    #[test]
-    fn a_buyer_is_the_same_however_often_and_in_whatever_order_it_is_asked_for() {
-        let plan = plan(7, 50);
-        let backwards: Vec<Cart> = (0..50).rev().map(|number| plan.cart(number)).collect();
-        for number in 0..50 {
-            assert_eq!(
-                plan.cart(number),
-                backwards[49 - usize::try_from(number).unwrap()]
-            );
-        }
-    }
-
-    #[test]
-    fn shards_share_out_the_buyers_and_are_of_one_plan() {
-        let whole = plan(7, 101);
-        let shards = ["1/2", "2/2"].map(|text| plan(7, 101).shard(text.parse().unwrap()));
-        assert_eq!(shards[0].users() + shards[1].users(), 101);
-        for (shard, first) in shards.iter().zip(0..) {
-            assert_eq!(shard.digest(), whole.digest());
-            assert_eq!(shard.cart(7), whole.cart(14 + first));
-            assert_eq!(shard.visit(7).arrival, whole.visit(14 + first).arrival);
-        }
-    }
-
-    #[test]
-    fn carts_keep_to_their_ranges() {
-        let plan = plan(1, 2_000);
-        let mut sizes = [0; 4];
-        for number in 0..2_000 {
-            let cart = plan.cart(number);
-            sizes[cart.lines().len()] += 1;
-            assert!(
-                cart.lines()
-                    .iter()
-                    .all(|line| (1..=2).contains(&line.quantity.units()))
-            );
-        }
-        assert_eq!(sizes[0], 0);
-        assert!(sizes[1..].iter().all(|count| *count > 500), "{sizes:?}");
-    }
-
-    #[test]
-    fn arrivals_are_spread_evenly_over_the_ramp() {
-        let plan = plan(1, 1_000);
-        assert_eq!(plan.visit(0).arrival, Duration::ZERO);
-        assert_eq!(plan.visit(500).arrival, Duration::from_secs(5));
-        assert_eq!(plan.visit(999).arrival, Duration::from_millis(9_990));
-    }
-
-    #[test]
-    fn buyers_have_names_that_sort() {
-        assert_eq!(customer(0).as_str(), "buyer-000001");
-        assert_eq!(customer(999_999).as_str(), "buyer-1000000");
-        assert_eq!(customer(41).as_str(), "buyer-000042");
-    }
-
-    #[test]
-    fn an_invoice_arrives_at_its_time_of_day_as_many_times_faster() {
-        let cart = plan(1, 1).cart(0);
-        let invoice = |number: &str, seconds| Invoice {
-            number: number.to_owned(),
-            customer: cart.customer().clone(),
-            at: Duration::from_secs(seconds),
-            cart: cart.clone(),
-        };
-        let plan = Plan::invoices(
-            1,
-            0,
-            [invoice("536365", 0), invoice("536366", 600)].into(),
-            600.0,
-        );
-        assert_eq!(plan.users(), 2);
-        assert_eq!(plan.visit(1).arrival, Duration::from_secs(1));
-        assert_eq!(plan.invoice(1).unwrap().number, "536366");
-        assert_eq!(plan.skus().len(), cart.lines().len());
-    }
-}
+mod tests;

@@ -42,9 +42,9 @@ impl Shard {
         (users + self.count - self.index) / self.count
     }
 
-    /// The number among all buyers of the `at`-th in this part, both from 0.
-    pub const fn number(self, at: u64) -> u64 {
-        at * self.count + self.index - 1
+    /// Whether buyer `number`, from 0, is in it.
+    pub const fn has(self, number: u64) -> bool {
+        number % self.count == self.index - 1
     }
 }
 
@@ -80,12 +80,15 @@ mod tests {
     fn every_buyer_is_in_exactly_one_shard() {
         for count in 1..=7 {
             for users in 0..20 {
-                let mut seen: Vec<u64> = (1..=count)
-                    .map(|index| Shard { index, count })
-                    .flat_map(|shard| (0..shard.users(users)).map(move |at| shard.number(at)))
-                    .collect();
-                seen.sort_unstable();
-                assert_eq!(seen, (0..users).collect::<Vec<_>>(), "{count} of {users}");
+                let shards: Vec<Shard> = (1..=count).map(|index| Shard { index, count }).collect();
+                for number in 0..users {
+                    let having = shards.iter().filter(|shard| shard.has(number));
+                    assert_eq!(having.count(), 1, "{number} in {count}");
+                }
+                for shard in shards {
+                    let counted = (0..users).filter(|number| shard.has(*number)).count();
+                    assert_eq!(shard.users(users), counted as u64, "{shard} of {users}");
+                }
             }
         }
     }

@@ -27,6 +27,13 @@ impl Span {
         Ok(Self { low, high })
     }
 
+    /// The same of constants: at least 1, and `high` at least that.
+    pub(crate) const fn between(low: u32, high: u32) -> Self {
+        let low = if low == 0 { 1 } else { low };
+        let high = if high < low { low } else { high };
+        Self { low, high }
+    }
+
     /// The smallest number.
     pub const fn low(self) -> u32 {
         self.low

@@ -15,6 +15,8 @@ pub struct Told {
     pub answered_at: Timestamp,
     /// The last answer.
     pub answer: Answer,
+    /// Whether it was in the warm-up: evidence, and in no figure.
+    pub warm_up: bool,
 }
 
 /// The last thing a client was told about an order.
@@ -52,5 +54,16 @@ impl Answer {
             | Self::Failed(reason @ (Reason::SoldOut | Reason::Held)) => Some(reason),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_each_request_is_small() {
+        // A million buyers are to fit a process of a gibibyte with all else.
+        assert!(size_of::<Told>() <= 40, "{}", size_of::<Told>());
     }
 }

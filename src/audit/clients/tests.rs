@@ -33,6 +33,7 @@ fn told(answer: Answer) -> Told {
         asked_at: Timestamp::from_millis(1_000),
         answered_at: Timestamp::from_millis(1_010),
         answer,
+        warm_up: false,
     }
 }
 

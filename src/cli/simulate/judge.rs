@@ -52,8 +52,14 @@ impl Judge {
     /// When it is one, with what differs.
     pub(super) fn check_plan(&self, plan: &Plan) -> anyhow::Result<()> {
         if let Some((name, baseline)) = &self.baseline {
-            report::check_plan(baseline, name, plan.users(), plan.seed(), &plan.digest())
-                .map_err(|error| Usage::new(error.to_string()))?;
+            report::check_plan(
+                baseline,
+                name,
+                plan.users_coming(),
+                plan.seed(),
+                &plan.digest(),
+            )
+            .map_err(|error| Usage::new(error.to_string()))?;
         }
         Ok(())
     }

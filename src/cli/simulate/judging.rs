@@ -35,6 +35,29 @@ pub struct Judging {
     pub report_file: Vec<ReportFile>,
 }
 
+impl Default for Judging {
+    fn default() -> Self {
+        Self {
+            threshold: Vec::new(),
+            baseline: None,
+            save_baseline: None,
+            noise: 0.1,
+            repeat: 1,
+            shard: None,
+            report_file: Vec::new(),
+        }
+    }
+}
+
+impl Judging {
+    /// With the thresholds of a scenario before its own.
+    pub(super) fn with(mut self, mut thresholds: Vec<Threshold>) -> Self {
+        thresholds.append(&mut self.threshold);
+        self.threshold = thresholds;
+        self
+    }
+}
+
 /// Where a baseline is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Baseline {

@@ -2,10 +2,16 @@
 
 mod again;
 mod args;
+mod crowd;
+mod figures;
+mod gauging;
 mod judge;
 mod judging;
+mod load;
 mod progress;
 mod report;
+mod restocking;
+mod scenario;
 mod stage;
 
 use std::process::ExitCode;
@@ -25,10 +31,13 @@ use crate::flow::Flow;
 use crate::ports::Clock as _;
 use crate::report::{OtherSettings, RunReport, summary, typical};
 use crate::simulate::target::OverHttp;
-use crate::simulate::{Board, Driver, GRACE, InProcess, Run, Storm, seeding};
+use crate::simulate::{
+    Board, Bounds, Driver, GRACE, Gauges, InProcess, Run, Storm, WATCHED_MAX, seeding,
+};
 use crate::wiring::OmsPorts;
 use crate::worker;
 use judge::Judge;
+use restocking::Restocking;
 use stage::Stage;
 
 /// Runs a storm, audits it, and tells of it.
@@ -36,7 +45,12 @@ use stage::Stage;
 /// # Errors
 /// When the stores or the service cannot be used; a broken invariant is exit code 3, not an error.
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    if args.list {
+        return scenario::list(&context.out);
+    }
     let stop = Stop::on_signal().context("cannot listen for signals")?;
+    let args = scenario::apply(args)?;
+    args.load.arrivals()?;
     let context = args.configure(context);
     let judge = Judge::prepare(&args.judging, &context)?;
     context.migrate_servers().await?;
@@ -104,60 +118,92 @@ async fn once(
         biased;
         // Nobody has bought anything: there is nothing to tell.
         _ = early.wait() => return Ok(None),
-        stage = set(args, context, flow) => stage?,
+        stage = prepare(args, context, flow) => stage?,
     };
     judge.check_plan(&stage.plan)?;
     let workers = Workers::start(args, context, flow);
+    let gauges = Arc::new(Gauges::new(stage.plan.most_wanted(WATCHED_MAX)));
+    let looking = gauging::look(flow, &gauges, stage.client.is_some());
+    let set = Set {
+        args,
+        context,
+        flow,
+        stage: &stage,
+        gauges: Arc::clone(&gauges),
+    };
     let started_at = SystemClock.now();
     let run = match &stage.client {
         Some(client) => {
             let driver = OverHttp::new(Arc::clone(client), *context.config.wait);
-            storm(&stage, context, flow, driver, None, stop).await
+            set.storm(driver, None, stop).await
         }
         None => {
             let board = Arc::new(Board::new(stage.plan.skus()));
-            let learning = tokio::spawn(learn(flow.clone(), Arc::clone(&board)));
+            let learning =
+                tokio::spawn(learn(flow.clone(), Arc::clone(&board), Arc::clone(&gauges)));
             let driver = InProcess::new(flow.clone(), *context.config.wait);
-            let run = storm(&stage, context, flow, driver, Some(board), stop).await;
+            let run = set.storm(driver, Some(board), stop).await;
             learning.abort();
             run
         }
     };
+    looking.abort();
     let report = report::assess(args, context, flow, &stage, run, started_at, stop).await?;
     workers.end().await;
     Ok(Some(report))
 }
 
 /// Sets the stage, in a task of its own: items are made up by the million, and a signal is not to wait for that.
-async fn set(args: &Args, context: &Context, flow: &Flow<OmsPorts>) -> anyhow::Result<Stage> {
+async fn prepare(args: &Args, context: &Context, flow: &Flow<OmsPorts>) -> anyhow::Result<Stage> {
     let (args, context, flow) = (args.clone(), context.clone(), flow.clone());
     tokio::spawn(async move { Stage::set(&args, &context, &flow).await })
         .await
         .context("cannot prepare the storm")?
 }
 
-async fn storm<D: Driver>(
-    stage: &Stage,
-    context: &Context,
-    flow: &Flow<OmsPorts>,
-    driver: D,
-    board: Option<Arc<Board>>,
-    stop: &Stop,
-) -> Run {
-    let storm = Storm::new(Arc::clone(&stage.plan), driver, board, *context.config.hold);
-    let counts = storm.watch();
-    let users = stage.plan.users();
-    tokio::select! {
-        biased;
-        run = storm.run(stop.requested()) => run,
-        never = progress::show(context, users, counts, flow) => match never {},
+/// What a storm is made with.
+struct Set<'a> {
+    args: &'a Args,
+    context: &'a Context,
+    flow: &'a Flow<OmsPorts>,
+    stage: &'a Stage,
+    gauges: Arc<Gauges>,
+}
+
+impl Set<'_> {
+    async fn storm<D: Driver>(&self, driver: D, board: Option<Arc<Board>>, stop: &Stop) -> Run {
+        let bounds = Bounds {
+            hold: *self.context.config.hold,
+            in_flight_max: self.args.load.in_flight(),
+        };
+        let restocking = Restocking::start(self.stage, self.flow, board.as_ref(), &self.gauges);
+        let plan = Arc::clone(&self.stage.plan);
+        let storm = Storm::new(
+            Arc::clone(&plan),
+            driver,
+            board,
+            Arc::clone(&self.gauges),
+            bounds,
+        );
+        let watch = storm.watch();
+        let mut run = tokio::select! {
+            biased;
+            run = storm.run(stop.requested()) => run,
+            never = progress::show(self.context, &plan, watch, &self.gauges) => match never {},
+        };
+        let (longest, notes) = restocking.end();
+        // What a correction gave back was as free as what an order did.
+        run.longest_answer = run.longest_answer.max(longest);
+        run.notes = notes;
+        run
     }
 }
 
-/// Tells the board of every stock level that this process learns.
-async fn learn(flow: Flow<OmsPorts>, board: Arc<Board>) {
+/// Tells board and gauges of every stock level that this process learns.
+async fn learn(flow: Flow<OmsPorts>, board: Arc<Board>, gauges: Arc<Gauges>) {
     let mut levels = flow.stock_feed();
     while let Some(level) = levels.recv().await {
+        gauges.learn(&level);
         board.learn(&level);
     }
 }

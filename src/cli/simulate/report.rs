@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::stage::Stage;
-use super::{Args, again, over_at};
+use super::{Args, again, figures, over_at};
 use crate::audit;
 use crate::cli::Context;
 use crate::cli::signals::Stop;
@@ -12,10 +12,11 @@ use crate::domain::{OrderId, Reason, Timestamp};
 use crate::flow::Flow;
 use crate::inventory::{Administration, Check, Finding};
 use crate::report::{
-    self, Example, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
+    self, Example, Fairness, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
 };
 use crate::simulate::{
-    Aftermath, Answer, GRACE, Run, Told, invoice_outcomes, peak_rss_bytes, wait_for_aftermath,
+    Aftermath, Answer, GRACE, Run, Told, invoice_outcomes, judge_fairness, peak_rss_bytes,
+    wait_for_aftermath,
 };
 use crate::wiring::OmsPorts;
 
@@ -33,7 +34,7 @@ pub(super) async fn assess(
     stop: &Stop,
 ) -> anyhow::Result<RunReport> {
     let ports = flow.ports();
-    let told = std::mem::take(&mut run.measured.told);
+    let mut told = std::mem::take(&mut run.measured.told);
     let deadline = over_at(*context.config.hold);
     let aftermath = wait_for_aftermath(
         ports,
@@ -56,6 +57,7 @@ pub(super) async fn assess(
     let mut findings = committed.findings;
     findings.extend(but_queued(clients, &aftermath));
     let mut notes = committed.notes;
+    notes.append(&mut run.notes);
     if run.interrupted {
         notes.extend(left_open(&aftermath));
     } else {
@@ -64,6 +66,7 @@ pub(super) async fn assess(
     Ok(RunReport {
         command: again::command(),
         started_at: u64::try_from(started_at.millis()).unwrap_or(0),
+        fairness: judge_fairness(ports, &stage.plan, &mut told).await?,
         examples: examples(ports, &told).await?,
         trace: trace(args, ports, stage, &told, &run).await?,
         notes,
@@ -145,8 +148,8 @@ fn assemble(
     RunReport {
         command: String::new(),
         started_at: 0,
-        users: stage.plan.users(),
-        seed: args.seed,
+        users: stage.plan.users_coming(),
+        seed: args.seed(),
         plan_digest: stage.plan.digest(),
         elapsed_s,
         orders: OrderCounts {
@@ -157,15 +160,15 @@ fn assemble(
         placed_per_s: per_second(counts.placed),
         decided_per_s: per_second(counts.placed + counts.failed_all()),
         latency_ms: (&run.measured.latencies).into(),
-        service_ms: (&run.measured.latencies).into(),
-        arrivals: report::Arrivals::default(),
-        valid: true,
+        service_ms: (&run.measured.service).into(),
+        arrivals: figures::arrivals(&stage.plan, &run.punctuality),
+        valid: run.punctuality.is_valid(),
         thresholds: Vec::new(),
         baseline: None,
         repeats: Vec::new(),
-        histograms: report::Distributions::default(),
-        series: report::Series::default(),
-        fairness: report::Fairness::default(),
+        histograms: figures::histograms(&run.measured),
+        series: figures::series(&run.course, &stage.plan),
+        fairness: Fairness::default(),
         verdict: if invariants.hold() {
             Verdict::Ok
         } else {
@@ -198,17 +201,17 @@ fn settings(args: &Args, context: &Context, stage: &Stage, run: &Run) -> RunSett
         worker: args.has_worker(),
         items: stage.items,
         seeded: stage.seeded,
-        zipf: drawn.then_some(args.zipf),
-        lines: drawn.then(|| args.lines.to_string()),
-        quantity: drawn.then(|| args.quantity.to_string()),
-        come_back: args.come_back,
-        ramp_ms: ms(args.ramp),
-        speed: (!drawn).then_some(args.speed),
+        zipf: drawn.then_some(args.zipf()),
+        lines: drawn.then(|| args.lines().to_string()),
+        quantity: drawn.then(|| args.quantity().to_string()),
+        come_back: args.come_back(),
+        ramp_ms: ms(args.load.ramp()),
+        speed: (!drawn).then_some(args.speed()),
         hold_ms: ms(*context.config.hold),
         wait_ms: ms(*context.config.wait),
         in_flight_max: run.in_flight_max as u64,
         shard: args.judging.shard.map(|shard| shard.to_string()),
-        arrival_lag_max_ms: ms(run.arrival_lag_max),
+        arrival_lag_max_ms: ms(run.punctuality.lag_max),
     }
 }
 

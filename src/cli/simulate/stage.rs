@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::Args;
 use crate::catalogue::{self, File, Trace};
 use crate::cli::{Context, Usage, counted};
-use crate::domain::Sku;
+use crate::domain::{LINES_MAX, Sku};
 use crate::flow::Flow;
 use crate::http_client::Client;
 use crate::inventory::Auditing;
 use crate::simulate::target;
-use crate::simulate::{Drawn, IN_FLIGHT_MAX, Plan, Popularity, Seeded, Shard, seeding};
+use crate::simulate::{Drawn, Plan, Popularity, Seeded, Shard, seeding};
 use crate::wiring::OmsPorts;
 
 /// Everything is ready.
@@ -36,7 +36,7 @@ impl Stage {
         let trace = args.trace.as_deref().map(read_trace).transpose()?;
         let store_id = flow.ports().inventory.store_id().await?;
         let client = match &args.target {
-            Some(url) => Some(Arc::new(target::connect(url, IN_FLIGHT_MAX).await?)),
+            Some(url) => Some(Arc::new(target::connect(url, args.load.in_flight()).await?)),
             None => None,
         };
         if let Some(client) = &client {
@@ -55,7 +55,7 @@ impl Stage {
             }
             (None, None) => {
                 let (skus, seeded) =
-                    seeding::synthetic(flow.ports(), args.items(), args.stock, args.seed).await?;
+                    seeding::synthetic(flow.ports(), args.items(), args.stock, args.seed()).await?;
                 (skus, Some(seeded))
             }
         };
@@ -94,38 +94,50 @@ fn read_trace(path: &Path) -> anyhow::Result<Trace> {
 }
 
 fn plan(args: &Args, trace: Option<&Trace>, items: Vec<Sku>) -> anyhow::Result<Plan> {
-    if let Some(trace) = trace {
-        let invoices = trace.invoices.clone().into();
-        return Ok(Plan::invoices(
-            args.seed,
-            args.come_back,
-            invoices,
-            args.speed,
-        ));
-    }
+    let plan = match trace {
+        Some(trace) => {
+            let invoices = trace.invoices.clone().into();
+            Plan::invoices(args.seed(), args.come_back(), invoices, args.speed())
+        }
+        None => {
+            let drawn = drawn(args, items)?;
+            Plan::drawn(args.seed(), args.come_back(), drawn).arriving(args.load.arrivals()?)
+        }
+    };
+    Ok(plan
+        .behaving(args.crowd.behaviour())
+        .restocking(args.crowd.restock.clone())
+        .warming_up(args.load.warmup.unwrap_or_default()))
+}
+
+fn drawn(args: &Args, items: Vec<Sku>) -> anyhow::Result<Drawn> {
     if items.is_empty() {
         anyhow::bail!("the service has nothing for sale; `oms seed --items` fills its catalogue");
     }
-    if u64::from(args.lines.low()) > items.len() as u64 {
-        return Err(Usage::new(format!(
-            "--lines asks for at least {} different items, and there are {}",
-            args.lines.low(),
-            items.len()
-        ))
-        .into());
+    let bulk = args.crowd.bulk.map(|bulk| bulk.how);
+    for (flag, lines) in [("--lines", Some(args.lines())), ("--bulk", bulk)] {
+        let Some(lines) = lines else { continue };
+        if u64::from(lines.low()) > items.len() as u64 {
+            return Err(Usage::new(format!(
+                "{flag} asks for at least {} different items, and there are {}",
+                lines.low(),
+                items.len()
+            ))
+            .into());
+        }
+        if lines.high() as usize > LINES_MAX {
+            let message = format!("{flag}: a cart has at most {LINES_MAX} lines");
+            return Err(Usage::new(message).into());
+        }
     }
-    Ok(Plan::drawn(
-        args.seed,
-        args.come_back,
-        Drawn {
-            users: args.users(),
-            popularity: Popularity::zipf(items.len(), args.zipf),
-            items: items.into(),
-            lines: args.lines,
-            quantity: args.quantity,
-            ramp: args.ramp,
-        },
-    ))
+    Ok(Drawn {
+        users: args.users(),
+        popularity: Popularity::zipf(items.len(), args.zipf()),
+        items: items.into(),
+        lines: args.lines(),
+        quantity: args.quantity(),
+        ramp: args.load.ramp(),
+    })
 }
 
 fn tell(seeded: &Seeded, context: &Context) {

@@ -1,7 +1,8 @@
 //! A payment gateway for tests and storms: it keeps a durable ledger, and misbehaves as its URL says.
 //!
 //! Charges take the latency that was drawn for them, one half before they reach the ledger and one half after; all
-//! else is answered at once.
+//! else is answered at once. During an outage nothing is answered, and nothing done; what administrators ask (attempts,
+//! the ledger) always is.
 
 mod draw;
 mod ledger;
@@ -11,6 +12,8 @@ mod tests;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 pub use profile::{Profile, ProfileError};
 
@@ -28,6 +31,8 @@ pub struct Simulated<C> {
     store: Arc<Store>,
     profile: Arc<Profile>,
     clock: Arc<C>,
+    /// When this process first called it: outages count from then.
+    first_call: OnceLock<Instant>,
     /// Charges of many buyers share a job of the store's writer; started with the first charge.
     charges: OnceLock<Group<Charge, Charged>>,
 }
@@ -48,8 +53,24 @@ impl<C: Clock> Simulated<C> {
             store,
             profile: Arc::new(profile),
             clock: Arc::new(clock),
+            first_call: OnceLock::new(),
             charges: OnceLock::new(),
         })
+    }
+
+    /// Whether the gateway answers: not during its outage.
+    ///
+    /// # Errors
+    /// That it does not, and that nothing was done.
+    fn answers(&self, what: impl FnOnce() -> String) -> Result<(), Error> {
+        if self.profile.outage.is_none() {
+            return Ok(());
+        }
+        let since = self.first_call.get_or_init(Instant::now).elapsed();
+        if self.profile.is_away(since) {
+            return Err(Error::unavailable(what()).because(Refused::Away));
+        }
+        Ok(())
     }
 
     /// Makes a charge, in a transaction with those that others make.
@@ -94,6 +115,7 @@ impl<C: Clock> Payments for Simulated<C> {
     async fn charge(&self, charge: Charge) -> Result<Verdict, Error> {
         let id = charge.order_id;
         let amount = charge.amount;
+        self.answers(|| format!("charge order {id}"))?;
         let arriving = self.time_to_arrive(&charge)?;
         sleep(arriving).await;
         let charged = self.enter(charge).await?;
@@ -115,12 +137,14 @@ impl<C: Clock> Payments for Simulated<C> {
     }
 
     async fn lookup(&self, id: OrderId) -> Result<Option<Verdict>, Error> {
+        self.answers(|| format!("look up the charge of order {id}"))?;
         self.store.read("look up a charge", |connection| {
             ledger::lookup(connection, id)
         })
     }
 
     async fn cancel(&self, id: OrderId) -> Result<Cancelled, Error> {
+        self.answers(|| format!("cancel the charge of order {id}"))?;
         let clock = Arc::clone(&self.clock);
         self.store
             .write("cancel a charge", move |connection| {
@@ -130,6 +154,7 @@ impl<C: Clock> Payments for Simulated<C> {
     }
 
     async fn refund(&self, id: OrderId, amount: Money) -> Result<(), Error> {
+        self.answers(|| format!("refund order {id}"))?;
         let clock = Arc::clone(&self.clock);
         let refunded = self
             .store
@@ -177,6 +202,8 @@ async fn sleep(duration: Duration) {
 enum Refused {
     #[error("the gateway did not answer")]
     NoAnswer,
+    #[error("the gateway is away")]
+    Away,
     #[error("its key was used with another customer or amount")]
     Charge,
     #[error("nothing was captured under its key")]

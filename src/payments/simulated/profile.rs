@@ -8,7 +8,8 @@ use crate::domain::{DurationError, parse_duration};
 /// How much shares may exceed 1 by, since decimal shares are not exact.
 const ROUNDING: f64 = 1e-9;
 
-/// How the simulated gateway behaves: `simulated:?success=0.95&timeout=0.01&unknown=0.01&latency=20ms..200ms&seed=7`.
+/// How the simulated gateway behaves: `simulated:?success=0.95&timeout=0.01&unknown=0.01&latency=20ms..200ms&seed=7`,
+/// and `outage=5s..10s` for one that is away for a while.
 ///
 /// Shares are between 0 and 1; what is left of 1 are declines. Without any share, every charge succeeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Profile {
     pub latency_min: Duration,
     /// The longest latency of a charge; latencies are spread evenly.
     pub latency_max: Duration,
+    /// When the gateway is away, from and to, counted from the first call that this process makes; none: never.
+    pub outage: Option<(Duration, Duration)>,
     /// What the draws begin from; 0 where the URL names none.
     pub seed: u64,
     /// The file the ledger is in, where the URL names one.
@@ -37,6 +40,7 @@ impl Default for Profile {
             unknown: 0.0,
             latency_min: Duration::ZERO,
             latency_max: Duration::ZERO,
+            outage: None,
             seed: 0,
             ledger: None,
         }
@@ -56,6 +60,7 @@ impl Profile {
         };
         let mut shares = [None; 3];
         let mut latency = None;
+        let mut outage = None;
         let mut seed = None;
         let mut ledger = None;
         for pair in query.split('&') {
@@ -64,7 +69,8 @@ impl Profile {
                 "success" => once(&mut shares[0], "success", share("success", value)?)?,
                 "timeout" => once(&mut shares[1], "timeout", share("timeout", value)?)?,
                 "unknown" => once(&mut shares[2], "unknown", share("unknown", value)?)?,
-                "latency" => once(&mut latency, "latency", range(value)?)?,
+                "latency" => once(&mut latency, "latency", range("latency", value)?)?,
+                "outage" => once(&mut outage, "outage", stretch(value)?)?,
                 "seed" => {
                     let number = value.parse().map_err(|_| ProfileError::Seed {
                         value: shown(value),
@@ -89,9 +95,16 @@ impl Profile {
             unknown: of(2),
             latency_min,
             latency_max,
+            outage,
             seed: seed.unwrap_or(0),
             ledger,
         })
+    }
+
+    /// Whether the gateway is away so long after the first call.
+    pub fn is_away(&self, since: Duration) -> bool {
+        self.outage
+            .is_some_and(|(from, to)| (from..to).contains(&since))
     }
 
     /// The share of charges that are declined.
@@ -120,8 +133,9 @@ fn share(name: &'static str, value: &str) -> Result<f64, ProfileError> {
 }
 
 /// One duration, or two with `..` between them.
-fn range(value: &str) -> Result<(Duration, Duration), ProfileError> {
-    let duration = |text| parse_duration(text).map_err(ProfileError::Latency);
+fn range(name: &'static str, value: &str) -> Result<(Duration, Duration), ProfileError> {
+    let duration =
+        |text| parse_duration(text).map_err(|source| ProfileError::Duration { name, source });
     let (low, high) = match value.split_once("..") {
         Some((low, high)) => (duration(low)?, duration(high)?),
         None => {
@@ -131,10 +145,22 @@ fn range(value: &str) -> Result<(Duration, Duration), ProfileError> {
     };
     if low > high {
         return Err(ProfileError::Backwards {
+            name,
             value: shown(value),
         });
     }
     Ok((low, high))
+}
+
+/// Two durations, the later one later.
+fn stretch(value: &str) -> Result<(Duration, Duration), ProfileError> {
+    let (from, to) = range("outage", value)?;
+    if from == to {
+        return Err(ProfileError::NoStretch {
+            value: shown(value),
+        });
+    }
+    Ok((from, to))
 }
 
 /// A path in which `%26` and the like stand for characters that mean something in a URL.
@@ -179,7 +205,7 @@ pub enum ProfileError {
     Form,
     /// A parameter that does not exist.
     #[error(
-        "unknown parameter `{name}` of the simulated gateway: expected success, timeout, unknown, latency, seed or ledger"
+        "unknown parameter `{name}` of the simulated gateway: expected success, timeout, unknown, latency, outage, seed or ledger"
     )]
     Unknown {
         /// Its name.
@@ -206,11 +232,24 @@ pub enum ProfileError {
         sum: f64,
     },
     /// Not a duration, nor two.
-    #[error("latency: {0}")]
-    Latency(DurationError),
+    #[error("{name}: {source}")]
+    Duration {
+        /// Which parameter.
+        name: &'static str,
+        /// What is wrong.
+        source: DurationError,
+    },
     /// The longer one first.
-    #[error("latency=`{value}` is empty: write the shorter one first")]
+    #[error("{name}=`{value}` is empty: write the shorter one first")]
     Backwards {
+        /// Which parameter.
+        name: &'static str,
+        /// What was written.
+        value: String,
+    },
+    /// One time, or twice the same.
+    #[error("outage=`{value}` is no time: write from when to when, such as outage=5s..10s")]
+    NoStretch {
         /// What was written.
         value: String,
     },
@@ -234,7 +273,7 @@ mod tests {
 
     #[test]
     fn everything_can_be_said_and_everything_can_be_left_out() {
-        let all = "simulated:?success=0.95&timeout=0.01&unknown=0.01&latency=20ms..200ms&seed=7&ledger=a%20b+c%26d.db";
+        let all = "simulated:?success=0.95&timeout=0.01&unknown=0.01&latency=20ms..200ms&outage=5s..10s&seed=7&ledger=a%20b+c%26d.db";
         assert_eq!(
             Profile::parse(all),
             Ok(Profile {
@@ -243,6 +282,7 @@ mod tests {
                 unknown: 0.01,
                 latency_min: Duration::from_millis(20),
                 latency_max: Duration::from_millis(200),
+                outage: Some((Duration::from_secs(5), Duration::from_secs(10))),
                 seed: 7,
                 ledger: Some("a b+c&d.db".into()),
             })
@@ -271,11 +311,22 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_begins_and_ends() {
+        let profile = Profile::parse("simulated:?outage=5s..10s").unwrap();
+        let away = [4_999, 5_000, 9_999, 10_000].map(Duration::from_millis);
+        assert_eq!(
+            away.map(|since| profile.is_away(since)),
+            [false, true, true, false]
+        );
+        assert!(!Profile::default().is_away(Duration::from_secs(7)));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_in_one_line_that_names_the_parameter() {
         for (query, message) in [
             (
                 "sucess=0.9",
-                "unknown parameter `sucess` of the simulated gateway: expected success, timeout, unknown, latency, seed or ledger",
+                "unknown parameter `sucess` of the simulated gateway: expected success, timeout, unknown, latency, outage, seed or ledger",
             ),
             (
                 "success=1.5",
@@ -319,6 +370,18 @@ mod tests {
                 "latency=`2s..1s` is empty: write the shorter one first",
             ),
             (
+                "outage=5s",
+                "outage=`5s` is no time: write from when to when, such as outage=5s..10s",
+            ),
+            (
+                "outage=10s..5s",
+                "outage=`10s..5s` is empty: write the shorter one first",
+            ),
+            (
+                "outage=5..10s",
+                "outage: `5` has no unit: write 5s for seconds, or use ms, m, h, d",
+            ),
+            (
                 "ledger=",
                 "ledger=`` is not a path; write % as %25 and & as %26",
             ),
@@ -332,7 +395,7 @@ mod tests {
             ),
             (
                 "seed=1&",
-                "unknown parameter `` of the simulated gateway: expected success, timeout, unknown, latency, seed or ledger",
+                "unknown parameter `` of the simulated gateway: expected success, timeout, unknown, latency, outage, seed or ledger",
             ),
         ] {
             let error = Profile::parse(&format!("simulated:?{query}")).unwrap_err();

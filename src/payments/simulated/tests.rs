@@ -253,3 +253,19 @@ async fn a_charge_takes_its_latency_and_a_known_verdict_none() {
     assert_eq!(gateway.lookup(id(2)).await.unwrap(), None);
     assert_eq!(gateway.time_to_arrive(&charge(1)).unwrap(), Duration::ZERO);
 }
+
+#[tokio::test]
+async fn during_an_outage_nothing_is_answered_and_nothing_done() {
+    let bench = Bench::new();
+    let (gateway, other) = (bench.open("outage=0s..1h"), bench.open("success=1"));
+    assert_eq!(other.charge(charge(1)).await.unwrap(), captured());
+    let away = ErrorKind::Unavailable;
+    assert_eq!(kind(gateway.charge(charge(2)).await), away);
+    assert_eq!(kind(gateway.lookup(id(1)).await), away);
+    assert_eq!(kind(gateway.cancel(id(1)).await), away);
+    assert_eq!(kind(gateway.refund(id(1), money(1_000)).await), away);
+    assert_eq!(other.lookup(id(2)).await.unwrap(), None);
+    assert_eq!(other.lookup(id(1)).await.unwrap(), Some(captured()));
+    // Whoever looks into its books is no customer.
+    assert_eq!(gateway.ledger(None, 10).await.unwrap().unwrap().len(), 1);
+}

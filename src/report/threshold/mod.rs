@@ -6,6 +6,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::str::FromStr;
 
 pub use parse::ThresholdError;
@@ -51,6 +52,13 @@ impl Relation {
             Self::Equal => measured == bound,
             Self::Other => measured != bound,
         }
+    }
+}
+
+impl fmt::Display for Threshold {
+    /// As it was given.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -1,8 +1,10 @@
+use std::collections::HashSet;
+
 use parking_lot::Mutex;
 
 use super::super::driver::{Asked, Said, Trouble};
 use super::super::measure::slot;
-use super::super::{Drawn, Popularity, Span};
+use super::super::{Arrivals, Behaviour, Drawn, Gaps, Popularity, Schedule, Span};
 use super::*;
 use crate::domain::{Cart, OrderId, Reason, Sku};
 use crate::inventory::StockLevel;
@@ -22,6 +24,9 @@ struct Stock {
     blocked: i64,
     version: u64,
     orders: u64,
+    /// Orders accepted, and those that are settled.
+    known: HashSet<OrderId>,
+    settled: HashSet<OrderId>,
 }
 
 impl Shop {
@@ -32,6 +37,8 @@ impl Shop {
             blocked: 0,
             version: 0,
             orders: 0,
+            known: HashSet::new(),
+            settled: HashSet::new(),
         });
         let shop = Self {
             state,
@@ -41,6 +48,13 @@ impl Shop {
             trouble: Trouble::default(),
         };
         (shop, board)
+    }
+
+    /// Settles an order of one unit, once.
+    fn settle(&self, id: OrderId, returned: i64) {
+        if self.state.lock().settled.insert(id) {
+            self.change(returned, -1);
+        }
     }
 
     fn change(&self, available: i64, blocked: i64) {
@@ -60,12 +74,19 @@ impl Shop {
 }
 
 impl Driver for Shop {
-    async fn add_to_cart(&self, cart: &Cart, _: &mut Rng) -> Asked {
+    fn new_order_id(&self, rng: &mut Rng) -> OrderId {
+        OrderId::v7(rng.bits() >> 20, &rng.bytes())
+    }
+
+    async fn add_to_cart(&self, cart: &Cart, key: Option<OrderId>, _: &mut Rng) -> Asked {
         let units = cart.lines()[0].quantity.units();
         let order_id = {
             let mut stock = self.state.lock();
             stock.orders += 1;
-            let order_id = OrderId::v7(stock.orders, &[0; 10]);
+            let order_id = key.unwrap_or_else(|| OrderId::v7(stock.orders, &[0; 10]));
+            if stock.known.contains(&order_id) {
+                return Asked::Accepted(order_id);
+            }
             if stock.available < units {
                 let held = stock.available + stock.blocked >= units;
                 let reason = if held { Reason::Held } else { Reason::SoldOut };
@@ -76,6 +97,7 @@ impl Driver for Shop {
                     retry_after: None,
                 };
             }
+            stock.known.insert(order_id);
             order_id
         };
         self.change(-units, units);
@@ -89,10 +111,10 @@ impl Driver for Shop {
             u64::from_be_bytes(id.as_bytes()[..8].try_into().unwrap()),
         );
         if draw.between(1, 100) <= self.declines {
-            self.change(1, -1);
+            self.settle(id, 1);
             return Said::Failed(Reason::Declined);
         }
-        self.change(0, -1);
+        self.settle(id, 0);
         Said::Placed
     }
 
@@ -115,12 +137,25 @@ fn plan(users: u64, come_back: u32, ramp: Duration) -> Arc<Plan> {
     Arc::new(Plan::drawn(7, come_back, drawn))
 }
 
+fn bounds(hold: Duration) -> Bounds {
+    Bounds {
+        hold,
+        in_flight_max: IN_FLIGHT_MAX,
+    }
+}
+
 async fn run(users: u64, come_back: u32, shop: (Shop, Arc<Board>)) -> Run {
     let (_stop, stop) = watch::channel(false);
     let plan = plan(users, come_back, Duration::ZERO);
-    Storm::new(plan, shop.0, Some(shop.1), Duration::from_secs(5))
-        .run(stop)
-        .await
+    Storm::new(
+        plan,
+        shop.0,
+        Some(shop.1),
+        Arc::default(),
+        bounds(Duration::from_secs(5)),
+    )
+    .run(stop)
+    .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,9 +195,9 @@ async fn more_buyers_than_fit_arrive_when_others_have_left() {
     assert_eq!(run.measured.counts.placed, users);
     assert_eq!(run.in_flight_max, IN_FLIGHT_MAX);
     assert!(
-        run.arrival_lag_max >= Duration::from_millis(300),
+        run.punctuality.lag_max >= Duration::from_millis(300),
         "{:?}",
-        run.arrival_lag_max
+        run.punctuality.lag_max
     );
 }
 
@@ -191,7 +226,8 @@ async fn an_interruption_stops_arrivals_and_keeps_what_is_known() {
         plan(1_000, 0, Duration::from_secs(100)),
         shop,
         Some(board),
-        GRACE,
+        Arc::default(),
+        bounds(GRACE),
     );
     let interrupt = async {
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -208,7 +244,167 @@ async fn buyers_of_a_ramp_arrive_one_after_the_other() {
     let (_stop, stop) = watch::channel(false);
     let (shop, board) = Shop::new(1_000, 0, Duration::from_millis(1));
     let plan = plan(1_000, 0, Duration::from_secs(10));
-    let run = Storm::new(plan, shop, Some(board), GRACE).run(stop).await;
+    let run = Storm::new(plan, shop, Some(board), Arc::default(), bounds(GRACE))
+        .run(stop)
+        .await;
     assert_eq!(run.elapsed, Duration::from_millis(9_991));
     assert!(run.in_flight_max < 10);
+}
+
+/// Buyers at a rate of 100 per second for ten seconds, at regular intervals.
+fn at_a_rate() -> Plan {
+    let rate = "100/s".parse().unwrap();
+    let ten = Duration::from_secs(10);
+    let schedule = Schedule::new(Some(rate), Duration::ZERO, &[], Some(ten)).unwrap();
+    let plan = Arc::unwrap_or_clone(plan(u64::MAX, 0, Duration::ZERO));
+    plan.arriving(Arrivals::Open {
+        schedule,
+        gaps: Gaps::Constant,
+    })
+}
+
+async fn run_plan(plan: Plan, shop: (Shop, Arc<Board>), bounds: Bounds) -> Run {
+    let (_stop, stop) = watch::channel(false);
+    Storm::new(Arc::new(plan), shop.0, Some(shop.1), Arc::default(), bounds)
+        .run(stop)
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn buyers_at_a_rate_come_whatever_the_service_does() {
+    let shop = Shop::new(i64::MAX, 0, Duration::from_secs(5));
+    let run = run_plan(at_a_rate(), shop, bounds(GRACE)).await;
+    assert_eq!(run.punctuality.offered, 1_000);
+    assert_eq!((run.punctuality.late, run.punctuality.dropped), (0, 0));
+    assert!(run.punctuality.is_valid());
+    assert_eq!(run.in_flight_max, 501, "five seconds of them, and the next");
+    assert_eq!(run.measured.counts.placed, 1_000);
+    let arrived: Vec<u64> = (run.course.intervals().iter())
+        .map(|interval| interval.count(Event::Arrived))
+        .collect();
+    assert_eq!(arrived[..100], [10; 100]);
+    assert_eq!(arrived.iter().sum::<u64>(), 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn buyers_at_a_rate_who_find_no_room_are_left_out_and_the_run_is_invalid() {
+    let shop = Shop::new(i64::MAX, 0, Duration::from_secs(5));
+    let tight = Bounds {
+        in_flight_max: 100,
+        ..bounds(GRACE)
+    };
+    let run = run_plan(at_a_rate(), shop, tight).await;
+    assert_eq!(run.punctuality.offered, 1_000);
+    assert!(run.punctuality.dropped >= 700, "{:?}", run.punctuality);
+    assert!(!run.punctuality.is_valid());
+    let counts = &run.measured.counts;
+    assert_eq!(counts.arrived + run.punctuality.dropped, 1_000);
+    assert_eq!(counts.placed, counts.arrived);
+    assert_eq!(run.in_flight_max, 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_in_the_warm_up_is_evidence_and_in_no_figure() {
+    let shop = Shop::new(i64::MAX, 0, Duration::from_millis(10));
+    let plan = at_a_rate().warming_up(Duration::from_secs(4));
+    let run = run_plan(plan, shop, bounds(GRACE)).await;
+    assert_eq!(run.punctuality.warmed_up, 400);
+    assert_eq!(run.measured.counts.placed, 600);
+    assert_eq!(run.measured.latencies.end_to_end.len(), 600);
+    assert_eq!(run.measured.told.len(), 1_000);
+    assert_eq!(run.elapsed, Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_come_again_after_thinking_until_the_time_is_over() {
+    let plan = Arc::unwrap_or_clone(plan(10, 0, Duration::ZERO)).arriving(Arrivals::Again {
+        think: "900ms".parse().unwrap(),
+        duration: Duration::from_secs(10),
+    });
+    let shop = Shop::new(i64::MAX, 0, Duration::from_millis(100));
+    let run = run_plan(plan, shop, bounds(GRACE)).await;
+    // A visit and a thought take a second; sampling makes time pass in steps of its own.
+    assert_eq!(run.punctuality.offered, 100);
+    assert_eq!(run.measured.counts.placed, 100);
+    assert!(run.in_flight_max <= 10);
+    assert_eq!(run.punctuality.late, 0);
+}
+
+fn behaving(behaviour: Behaviour) -> Plan {
+    Arc::unwrap_or_clone(plan(500, 0, Duration::from_secs(5))).behaving(behaviour)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_abandons_leaves_an_open_order() {
+    let plan = behaving(Behaviour {
+        abandon: "100%".parse().unwrap(),
+        ..Behaviour::default()
+    });
+    let run = run_plan(plan, Shop::new(1_000, 0, Duration::ZERO), bounds(GRACE)).await;
+    let counts = run.measured.counts;
+    assert_eq!((counts.accepted, counts.open, counts.placed), (500, 500, 0));
+    assert!(run.measured.latencies.place_order.is_empty());
+    assert_eq!(run.measured.latencies.add_to_cart.len(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_clicks_twice_or_tries_again_buys_once() {
+    for behaviour in [
+        Behaviour {
+            click_twice: "100%".parse().unwrap(),
+            ..Behaviour::default()
+        },
+        Behaviour {
+            retry: Some("100%:50ms".parse().unwrap()),
+            ..Behaviour::default()
+        },
+    ] {
+        let shop = Shop::new(1_000, 10, Duration::from_millis(120));
+        let run = run_plan(behaving(behaviour), shop, bounds(GRACE)).await;
+        let counts = run.measured.counts;
+        assert_eq!((counts.attempts, counts.accepted), (500, 500));
+        assert_eq!(counts.placed + counts.failed_all(), 500);
+        assert_eq!(
+            run.measured.told.len(),
+            500,
+            "no answer contradicts another"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_gives_up_waiting_leaves_and_its_order_goes_on() {
+    let plan = behaving(Behaviour {
+        give_up: Some("100%:1s".parse().unwrap()),
+        ..Behaviour::default()
+    });
+    let shop = Shop::new(1_000, 0, Duration::from_secs(3));
+    let run = run_plan(plan, shop, bounds(GRACE)).await;
+    assert_eq!(run.measured.counts.open, 500);
+    assert!(run.in_flight_max <= 102, "{}", run.in_flight_max);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_left_without_the_goods_comes_again_later_once() {
+    let plan = behaving(Behaviour {
+        return_later: Some("100%:20s".parse().unwrap()),
+        ..Behaviour::default()
+    });
+    let run = run_plan(plan, Shop::new(100, 0, Duration::ZERO), bounds(GRACE)).await;
+    let counts = run.measured.counts;
+    assert_eq!((counts.placed, counts.attempts), (100, 900));
+    assert_eq!(run.punctuality.offered, 900);
+    assert!(run.in_flight_max < 20, "those who are away are no tasks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bot_sends_cart_after_cart() {
+    let plan = behaving(Behaviour {
+        bots: Some("100%:4".parse().unwrap()),
+        ..Behaviour::default()
+    });
+    let run = run_plan(plan, Shop::new(1_000, 0, Duration::ZERO), bounds(GRACE)).await;
+    let counts = run.measured.counts;
+    assert_eq!((counts.attempts, counts.placed), (2_000, 1_000));
+    assert_eq!(counts.refused_all(), 1_000);
 }

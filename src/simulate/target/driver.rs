@@ -41,16 +41,6 @@ impl OverHttp {
         }
     }
 
-    fn new_order_id(&self, rng: &mut Rng) -> OrderId {
-        let mut random = [0; 10];
-        random[..8].copy_from_slice(&(rng.bits() ^ self.salt).to_be_bytes());
-        random[8..].copy_from_slice(&rng.bytes::<2>());
-        OrderId::v7(
-            u64::try_from(SystemClock.now().millis()).unwrap_or(0),
-            &random,
-        )
-    }
-
     /// Sends a request until it is answered by something else than a server error or an overload.
     async fn insist(
         &self,
@@ -98,8 +88,18 @@ impl OverHttp {
 }
 
 impl Driver for OverHttp {
-    async fn add_to_cart(&self, cart: &Cart, rng: &mut Rng) -> Asked {
-        let order_id = self.new_order_id(rng);
+    fn new_order_id(&self, rng: &mut Rng) -> OrderId {
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&(rng.bits() ^ self.salt).to_be_bytes());
+        random[8..].copy_from_slice(&rng.bytes::<2>());
+        OrderId::v7(
+            u64::try_from(SystemClock.now().millis()).unwrap_or(0),
+            &random,
+        )
+    }
+
+    async fn add_to_cart(&self, cart: &Cart, key: Option<OrderId>, rng: &mut Rng) -> Asked {
+        let order_id = key.unwrap_or_else(|| self.new_order_id(rng));
         let request = CartRequest {
             order_id,
             customer: cart.customer(),

@@ -1,0 +1,78 @@
+//! What one shard was told within one slice of time.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::latency::{self, Step};
+
+/// How long a slice is.
+pub const SLICE: Duration = Duration::from_millis(100);
+
+/// What is counted over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// An arrival was due.
+    Offered,
+    /// A buyer came.
+    Arrived,
+    /// An arrival was left out.
+    Dropped,
+    /// An order was placed.
+    Placed,
+    /// An accepted order failed.
+    Failed,
+    /// A cart was refused at once.
+    Refused,
+}
+
+impl Event {
+    /// How many there are.
+    pub const COUNT: usize = 6;
+}
+
+/// What happened within [`SLICE`], as far as one shard was told.
+#[derive(Debug, Default)]
+pub struct Slice {
+    /// Which slice, from the beginning of the run.
+    pub index: u64,
+    /// How often each [`Event`] was.
+    pub counts: [u64; Event::COUNT],
+    /// Intended latencies that ended in it, by [`Step`]; none where there were none.
+    pub latency: [Option<Histogram<u32>>; Step::ALL.len()],
+}
+
+impl Slice {
+    /// An empty slice.
+    pub fn at(index: u64) -> Self {
+        Self {
+            index,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing happened in it.
+    pub fn is_empty(&self) -> bool {
+        self.counts.iter().all(|count| *count == 0) && self.latency.iter().all(Option::is_none)
+    }
+
+    /// Records how long a step took.
+    pub fn record(&mut self, step: Step, took: Duration) {
+        latency::record(
+            self.latency[step.index()].get_or_insert_with(latency::empty),
+            took,
+        );
+    }
+
+    /// Adds what happened elsewhere in the same slice.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, count) in self.counts.iter_mut().zip(other.counts) {
+            *sum += count;
+        }
+        for (sum, part) in self.latency.iter_mut().zip(&other.latency) {
+            if let Some(part) = part {
+                latency::add(sum.get_or_insert_with(latency::empty), part);
+            }
+        }
+    }
+}
