@@ -8,7 +8,7 @@
 //! | `payment` | 7 and 8: one charge, its outcome found out |
 //! | `settle` | 9 and 10: confirm, or give the items back |
 //! | `cancel`, `expire` | the undo by the buyer, and by time |
-//! | `decided` | orders on their way from this process's worker to its placeOrders |
+//! | `decided` | what this process's worker has just decided, for its placeOrders |
 //! | `find` | what can be told of an order |
 //!
 //! `flow` knows four ports and a clock, and never names a backend. It never reads the system's clock or randomness.

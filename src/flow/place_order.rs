@@ -95,7 +95,9 @@ impl<P: Ports> Flow<P> {
 
     /// Waits for a decision until `until`, by the status store, and then reads the database, unless it was decided here.
     async fn look(&self, id: OrderId, until: Instant) -> Result<Seen, Error> {
-        let expecting = self.0.decided.expect(id);
+        if let Some(order) = self.0.decided.take(id) {
+            return Ok(Seen::Decided(order));
+        }
         let entry = match self.wait_for_status(id, Status::Init.rank(), until).await {
             Ok(entry) => entry,
             Err(error) => {
@@ -105,10 +107,9 @@ impl<P: Ports> Flow<P> {
                 None
             }
         };
-        if let Some(order) = expecting.take() {
+        if let Some(order) = self.0.decided.take(id) {
             return Ok(Seen::Decided(order));
         }
-        drop(expecting);
         if let Some(order) = self.order_of(id).await? {
             return Ok(Seen::Decided(order));
         }

@@ -74,7 +74,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
             }
         }
         let decided = self.decide(carts, &mut offenders).await?;
-        self.0.decided.hand(&decided);
+        self.0.decided.keep(&decided);
         let dead_letters = offenders.len();
         self.set_aside(offenders).await?;
         let statuses = decided

@@ -11,6 +11,7 @@ const REPEAT_MAX: u64 = 100;
 
 /// What a run has to keep to, with what it is compared, and where its report goes.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Verdict and reports")]
 pub struct Judging {
     /// What the run has to keep to, such as "failed<1%"; repeatable
     #[arg(long, value_name = "THRESHOLD")]
