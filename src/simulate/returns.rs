@@ -147,7 +147,11 @@ impl Slot {
         };
         self.arrivals += 1;
         match self.queues.iter_mut().find(|queue| queue.units == units) {
-            Some(queue) => queue.waiting.push_back(waiting),
+            Some(queue) => {
+                // Else those who have gone would gather behind an item that is never released.
+                queue.first();
+                queue.waiting.push_back(waiting);
+            }
             None => self.queues.push(Queue {
                 units,
                 waiting: VecDeque::from([waiting]),
@@ -308,6 +312,17 @@ mod tests {
         assert_eq!((&mut stays).now_or_never(), None);
         board.learn(&level("A", 1, 1));
         assert_eq!((&mut stays).now_or_never(), Some(Woken::ByStock));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_left_do_not_gather_where_nothing_is_ever_released() {
+        let board = board();
+        let one = cart(&[("A", 1)]);
+        for _ in 0..1_000 {
+            board.wait(&one, Duration::from_millis(1)).await;
+        }
+        let waiting = board.slots[0].lock().queues[0].waiting.len();
+        assert_eq!(waiting, 1, "the last one, who has left, too");
     }
 
     #[tokio::test(start_paused = true)]

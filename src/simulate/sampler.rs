@@ -67,7 +67,7 @@ impl Sampler {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.sample(tally.take_slices(), gauges);
+            self.sample(tally.take_slices(self.slice()), gauges);
         }
     }
 

@@ -102,13 +102,18 @@ impl Tally {
         sum
     }
 
-    /// Takes the slices to which nobody writes any more; of a shard at rest the last one stays.
-    pub fn take_slices(&self) -> Vec<Slice> {
+    /// Takes the slices that ended before slice `now`.
+    pub fn take_slices(&self, now: u64) -> Vec<Slice> {
         let mut slices = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock();
-            slices.append(&mut shard.counted.done);
-            slices.append(&mut shard.warm_up.done);
+            let Shard { counted, warm_up } = &mut *shard;
+            for part in [counted, warm_up] {
+                if part.slice.index < now {
+                    part.turn_to(now);
+                }
+                slices.append(&mut part.done);
+            }
         }
         slices
     }
@@ -190,17 +195,22 @@ impl Measured {
             .map_or(Duration::ZERO, |began| at.saturating_duration_since(began));
         let index = u64::try_from(since.as_nanos() / SLICE.as_nanos()).unwrap_or(u64::MAX);
         if index < self.slice.index {
-            // An arrival that was due before it came.
+            // An arrival that was due before it came, or a buyer who read the clock before the sampler did.
             self.done.push(Slice::at(index));
             return self.done.last_mut().expect("pushed just now");
         }
         if index > self.slice.index {
-            let full = std::mem::replace(&mut self.slice, Slice::at(index));
-            if !full.is_empty() {
-                self.done.push(full);
-            }
+            self.turn_to(index);
         }
         &mut self.slice
+    }
+
+    /// Begins a slice.
+    fn turn_to(&mut self, index: u64) {
+        let full = std::mem::replace(&mut self.slice, Slice::at(index));
+        if !full.is_empty() {
+            self.done.push(full);
+        }
     }
 }
 
@@ -312,7 +322,15 @@ mod tests {
             slices.sort_unstable();
             slices
         };
-        assert_eq!(offered(tally.take_slices()), [(0, 2), (1, 1), (3, 1)]);
-        assert_eq!(offered(tally.take().1), [(4, 1)]);
+        assert_eq!(offered(tally.take_slices(4)), [(0, 2), (1, 1), (3, 1)]);
+        assert_eq!(
+            offered(tally.take_slices(5)),
+            [(4, 1)],
+            "of a shard at rest"
+        );
+        tally.with(1, false, |shard| {
+            shard.count(Event::Offered, began + SLICE * 4);
+        });
+        assert_eq!(offered(tally.take().1), [(4, 1)], "a straggler");
     }
 }
