@@ -13,8 +13,9 @@ use crate::ports::Error;
 /// How many prepared statements a connection keeps.
 const STATEMENTS_KEPT_MAX: usize = 256;
 
-/// How many pages the log may have before a commit writes them back: 16 MiB.
-const CHECKPOINT_PAGES: i64 = 4_000;
+/// How many pages the log may have before a commit writes them back: 64 MiB. What is written often is written back
+/// once, and a log of that size is read in well under a second after a crash.
+const CHECKPOINT_PAGES: i64 = 16_000;
 
 /// How much of the log file is kept after that, in bytes.
 const LOG_KEPT_BYTES: i64 = 64 << 20;

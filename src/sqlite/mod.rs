@@ -131,20 +131,36 @@ impl Store {
         action: &str,
         job: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<T, Error> {
+        self.read_once(action, |reader| {
+            // One snapshot for all statements of the job.
+            let result = reader
+                .prepare_cached("BEGIN DEFERRED")
+                .and_then(|mut begin| begin.execute([]))
+                .and_then(|_| job(reader));
+            // One that fails leaves a connection that is not kept.
+            let _ = reader
+                .prepare_cached("ROLLBACK")
+                .and_then(|mut rollback| rollback.execute([]));
+            result
+        })
+    }
+
+    /// The same for a single statement, which is a snapshot by itself.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub fn read_once<T>(
+        &self,
+        action: &str,
+        job: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, Error> {
         let kept = self.readers.lock().pop();
         let reader = match kept {
             Some(reader) => reader,
             None => connect::reader(&self.options).map_err(|source| port_error(action, source))?,
         };
-        // One snapshot for all statements of the job.
-        let result = reader
-            .prepare_cached("BEGIN DEFERRED")
-            .and_then(|mut begin| begin.execute([]))
-            .and_then(|_| job(&reader));
-        let ended = reader
-            .prepare_cached("ROLLBACK")
-            .and_then(|mut rollback| rollback.execute([]));
-        if ended.is_ok() || reader.is_autocommit() {
+        let result = job(&reader);
+        if reader.is_autocommit() {
             let mut readers = self.readers.lock();
             if readers.len() < READERS_KEPT_MAX {
                 readers.push(reader);

@@ -56,7 +56,7 @@ impl<C: Clock> SqliteStatuses<C> {
 impl<C: Clock> Inner<C> {
     fn read(&self, id: OrderId) -> Result<Option<StatusEntry>, Error> {
         let now = self.clock.now();
-        let found = self.store.read("read a status", |connection| {
+        let found = self.store.read_once("read a status", |connection| {
             table::get(connection, &[id], now)
         })?;
         Ok(found.into_iter().next().flatten())
