@@ -60,6 +60,13 @@ impl Decided {
         }
     }
 
+    /// Forgets an order that is not what was decided any more.
+    pub(super) fn forget(&self, id: OrderId) {
+        let mut shard = self.shard(&id).lock();
+        shard.young.remove(&id);
+        shard.old.remove(&id);
+    }
+
     /// The order, once, if it was decided here a moment ago.
     pub(super) fn take(&self, id: OrderId) -> Option<Order> {
         let (kept, order) = {
@@ -100,6 +107,9 @@ mod tests {
         let (one, other) = (order(1), order(2));
         decided.keep(&[one.clone(), other.clone()]);
         assert_eq!(decided.take(one.order_id), Some(one.clone()));
+        assert_eq!(decided.take(one.order_id), None);
+        decided.keep(std::slice::from_ref(&one));
+        decided.forget(one.order_id);
         assert_eq!(decided.take(one.order_id), None);
         tokio::time::advance(FRESH_FOR * 2).await;
         assert_eq!(decided.take(other.order_id), None);

@@ -87,6 +87,7 @@ impl<P: Ports> Flow<P> {
         action: SettleAction,
     ) -> Result<SettleOutcome, Error> {
         let outcome = self.0.settle.submit(Settle { order_id, action }).await?;
+        self.0.decided.forget(order_id);
         if let (true, Some(order)) = (outcome.applied, &outcome.order) {
             match (order.state, order.reason) {
                 (OrderState::Placed, _) => {

@@ -87,9 +87,9 @@ async fn a_producer_that_failed_for_good_is_replaced() {
 
 #[tokio::test]
 async fn a_message_whose_time_ran_out_may_be_stored() {
-    let mocked = Mocked::with("message.timeout.ms=1000").await;
+    let mocked = Mocked::with("message.timeout.ms=4000").await;
     mocked.publish("one").await.unwrap();
-    let slow = Duration::from_secs(3);
+    let slow = Duration::from_secs(8);
     mocked.cluster.broker_round_trip_time(1, slow).unwrap();
     let error = mocked.publish("two").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error:?}");
@@ -105,7 +105,7 @@ async fn a_message_whose_time_ran_out_may_be_stored() {
 
 #[tokio::test]
 async fn a_broker_that_was_away_needs_no_restart() {
-    let mocked = Mocked::with("message.timeout.ms=1000").await;
+    let mocked = Mocked::with("message.timeout.ms=4000").await;
     let mut consumer = mocked.queue.subscribe().await.unwrap();
     mocked.publish("one").await.unwrap();
     let got = poll_some(&mut consumer).await;

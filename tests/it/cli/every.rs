@@ -35,7 +35,13 @@ pub const WITH_STORES: [&[&str]; 23] = [
 ];
 
 /// Every command that opens none.
-pub const WITHOUT_STORES: [&[&str]; 3] = [&["config"], &["completions", "bash"], &["man", "man"]];
+pub const WITHOUT_STORES: [&[&str]; 5] = [
+    &["config"],
+    &["completions", "bash"],
+    &["man", "man"],
+    &["report", "render", "run.json"],
+    &["report", "merge", "1.json", "2.json"],
+];
 
 /// The commands there are, each with the nouns before it.
 fn leaves(command: &clap::Command, before: &[String]) -> Vec<Vec<String>> {
