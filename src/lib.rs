@@ -23,6 +23,7 @@
 //! | [`sqlite`] | the engine under the embedded adapters: one writer, group commit |
 //! | [`http_client`] | HTTP as a client: under the adapters of gateway and inventory service, and the storm |
 //! | `group` | group commit: while one batch is under way, the next gathers |
+//! | `recent` | a map that keeps the latest values, in bounded memory |
 //! | [`rng`], [`clock`] | where randomness and time come from |
 //!
 //! # How data flows
@@ -62,6 +63,7 @@ pub mod inventory;
 pub mod payments;
 pub mod ports;
 pub mod queue;
+mod recent;
 pub mod report;
 pub mod rng;
 pub mod simulate;

@@ -99,3 +99,25 @@ pub struct Order {
     /// Which batch decided it; none for a tombstone.
     pub batch: Option<BatchRef>,
 }
+
+#[cfg(test)]
+impl Order {
+    /// A blocked order without lines, for tests of what holds whatever is in it.
+    pub(crate) fn blocked(order_id: OrderId) -> Self {
+        let at = Timestamp::from_millis(7);
+        Self {
+            order_id,
+            customer: None,
+            cart_hash: None,
+            lines: Vec::new(),
+            amount: Money::ZERO,
+            state: OrderState::Blocked,
+            reason: None,
+            accepted_at: at,
+            decided_at: at,
+            hold_until: at,
+            settled_at: None,
+            batch: None,
+        }
+    }
+}

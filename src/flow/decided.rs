@@ -5,13 +5,13 @@
 //! reading: whatever moves stock is decided on the row itself (rule 9), and a charge is fenced before any release
 //! (rule 1). Orders that other processes decide are read.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::domain::{Order, OrderId};
+use crate::recent::Recent;
 
 /// How long an order counts as just decided.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 /// How many shards there are, so that ten thousand buyers do not meet at one lock.
 const SHARDS: usize = 64;
 
-/// How many orders a shard keeps of the latest generation; it has two.
+/// How many orders a shard keeps at least; twice as many at most.
 const GENERATION: usize = 256;
 
 /// The latest orders that were decided here and not taken yet: some ten thousand of them.
@@ -28,16 +28,15 @@ pub(super) struct Decided {
     shards: Vec<Mutex<Shard>>,
 }
 
-#[derive(Debug, Default)]
-struct Shard {
-    young: HashMap<OrderId, (Instant, Order)>,
-    old: HashMap<OrderId, (Instant, Order)>,
-}
+/// Orders and when they were decided.
+type Shard = Recent<OrderId, (Instant, Order)>;
 
 impl Default for Decided {
     fn default() -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: (0..SHARDS)
+                .map(|_| Mutex::new(Recent::of(GENERATION)))
+                .collect(),
         }
     }
 }
@@ -53,27 +52,18 @@ impl Decided {
         let now = Instant::now();
         for order in orders {
             let mut shard = self.shard(&order.order_id).lock();
-            if shard.young.len() >= GENERATION {
-                shard.old = std::mem::take(&mut shard.young);
-            }
-            shard.young.insert(order.order_id, (now, order.clone()));
+            shard.keep(order.order_id, (now, order.clone()));
         }
     }
 
     /// Forgets an order that is not what was decided any more.
     pub(super) fn forget(&self, id: OrderId) {
-        let mut shard = self.shard(&id).lock();
-        shard.young.remove(&id);
-        shard.old.remove(&id);
+        self.shard(&id).lock().take(&id);
     }
 
     /// The order, once, if it was decided here a moment ago.
     pub(super) fn take(&self, id: OrderId) -> Option<Order> {
-        let (kept, order) = {
-            let mut shard = self.shard(&id).lock();
-            let young = shard.young.remove(&id);
-            young.or_else(|| shard.old.remove(&id))?
-        };
+        let (kept, order) = self.shard(&id).lock().take(&id)?;
         (kept.elapsed() <= FRESH_FOR).then_some(order)
     }
 }
@@ -81,24 +71,10 @@ impl Decided {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Money, OrderState, Timestamp};
 
     fn order(number: u32) -> Order {
-        let at = Timestamp::from_millis(7);
-        Order {
-            order_id: OrderId::v7(1, &number.to_be_bytes().repeat(3)[..10].try_into().unwrap()),
-            customer: None,
-            cart_hash: None,
-            lines: Vec::new(),
-            amount: Money::ZERO,
-            state: OrderState::Blocked,
-            reason: None,
-            accepted_at: at,
-            decided_at: at,
-            hold_until: at,
-            settled_at: None,
-            batch: None,
-        }
+        let random = number.to_be_bytes().repeat(3)[..10].try_into().unwrap();
+        Order::blocked(OrderId::v7(1, &random))
     }
 
     #[tokio::test(start_paused = true)]
@@ -120,11 +96,9 @@ mod tests {
         let decided = Decided::default();
         let orders: Vec<Order> = (0..200_000).map(order).collect();
         decided.keep(&orders);
-        let kept = decided.shards.iter().map(|shard| {
-            let shard = shard.lock();
-            shard.young.len() + shard.old.len()
-        });
-        assert!(kept.max().unwrap() <= 2 * GENERATION);
+        let kept = (orders.iter()).filter(|order| decided.take(order.order_id).is_some());
+        assert!(kept.count() <= 2 * GENERATION * SHARDS);
+        decided.keep(&orders);
         assert!(decided.take(orders[199_999].order_id).is_some());
     }
 }

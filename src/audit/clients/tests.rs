@@ -1,13 +1,10 @@
 //! Each check must be able to say no, and must not cry wolf.
 
 use super::*;
-use crate::domain::{BatchRef, CartHash, Customer, Money, OrderLine, Quantity, Reason, Timestamp};
+use crate::domain::{Money, OrderLine, Quantity, Reason, Timestamp};
 
 fn order(state: OrderState, decided_at: i64, settled_at: Option<i64>, units: i64) -> Order {
     Order {
-        order_id: OrderId::from_bytes([1; 16]),
-        customer: Some(Customer::new("c").unwrap()),
-        cart_hash: Some(CartHash::from_bytes([0; 16])),
         lines: vec![OrderLine {
             sku: Sku::new("A").unwrap(),
             quantity: Quantity::new(units).unwrap(),
@@ -15,14 +12,13 @@ fn order(state: OrderState, decided_at: i64, settled_at: Option<i64>, units: i64
             available_before: 0,
             stock_version: 1,
         }],
-        amount: Money::ZERO,
         state,
         reason: (state == OrderState::Failed).then_some(Reason::Declined),
         accepted_at: Timestamp::from_millis(decided_at),
         decided_at: Timestamp::from_millis(decided_at),
         hold_until: Timestamp::from_millis(decided_at + 600_000),
         settled_at: settled_at.map(Timestamp::from_millis),
-        batch: Some(BatchRef { id: 1, position: 0 }),
+        ..Order::blocked(OrderId::from_bytes([1; 16]))
     }
 }
 

@@ -9,18 +9,19 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 
 use crate::domain::{Order, OrderId, OrderState, Reason, Timestamp};
+use crate::recent::Recent;
 
-/// How many bodies a generation has; there are two.
+/// How many bodies are kept at least; twice as many at most.
 const GENERATION: usize = 32_768;
 
 /// Bodies of BLOCK orders, the latest some ten thousand of them.
-#[derive(Debug, Default)]
-pub(super) struct Bodies(Mutex<Generations>);
+#[derive(Debug)]
+pub(super) struct Bodies(Mutex<Recent<OrderId, Order>>);
 
-#[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<OrderId, Order>,
-    old: HashMap<OrderId, Order>,
+impl Default for Bodies {
+    fn default() -> Self {
+        Self(Mutex::new(Recent::of(GENERATION)))
+    }
 }
 
 /// Where an order stands: all of it that changes, and what tells one decision from another.
@@ -37,24 +38,16 @@ pub(super) struct Standing {
 impl Bodies {
     /// Keeps those that can still be settled.
     pub(super) fn keep<'a>(&self, orders: impl Iterator<Item = &'a Order>) {
-        let mut generations = self.0.lock();
+        let mut kept = self.0.lock();
         for order in orders.filter(|order| order.state == OrderState::Blocked) {
-            if generations.young.len() >= GENERATION {
-                generations.old = std::mem::take(&mut generations.young);
-            }
-            generations.young.insert(order.order_id, order.clone());
+            kept.keep(order.order_id, order.clone());
         }
     }
 
     /// Takes out those of the orders that are kept.
     pub(super) fn take(&self, ids: impl Iterator<Item = OrderId>) -> HashMap<OrderId, Order> {
-        let mut generations = self.0.lock();
-        ids.filter_map(|id| {
-            let young = generations.young.remove(&id);
-            let old = generations.old.remove(&id);
-            Some((id, young.or(old)?))
-        })
-        .collect()
+        let mut kept = self.0.lock();
+        ids.filter_map(|id| Some((id, kept.take(&id)?))).collect()
     }
 }
 
@@ -76,26 +69,15 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{BatchRef, Money};
+    use crate::domain::BatchRef;
 
     fn blocked(number: u8, batch: u64) -> Order {
-        let at = Timestamp::from_millis(7);
         Order {
-            order_id: OrderId::from_bytes([number; 16]),
-            customer: None,
-            cart_hash: None,
-            lines: Vec::new(),
-            amount: Money::ZERO,
-            state: OrderState::Blocked,
-            reason: None,
-            accepted_at: at,
-            decided_at: at,
-            hold_until: at,
-            settled_at: None,
             batch: Some(BatchRef {
                 id: batch,
                 position: 0,
             }),
+            ..Order::blocked(OrderId::from_bytes([number; 16]))
         }
     }
 
@@ -140,21 +122,15 @@ mod tests {
     #[test]
     fn however_many_orders_come_by_few_are_kept() {
         let bodies = Bodies::default();
-        for _ in 0..3 {
-            for number in 0..=u8::MAX {
-                let many: Vec<Order> = (0..=u8::MAX)
-                    .map(|other| {
-                        let mut order = blocked(number, 1);
-                        let mut id = [number; 16];
-                        id[0] = other;
-                        order.order_id = OrderId::from_bytes(id);
-                        order
-                    })
-                    .collect();
-                bodies.keep(many.iter());
-            }
-        }
-        let kept = bodies.0.lock();
-        assert!(kept.young.len() <= GENERATION && kept.old.len() <= GENERATION);
+        let many: Vec<Order> = (0_u32..200_000)
+            .map(|number| {
+                let id = number.to_be_bytes().repeat(4).try_into().unwrap();
+                Order::blocked(OrderId::from_bytes(id))
+            })
+            .collect();
+        bodies.keep(many.iter());
+        let kept = bodies.take(many.iter().map(|order| order.order_id));
+        assert!(kept.len() <= 2 * GENERATION);
+        assert!(kept.contains_key(&many[199_999].order_id));
     }
 }
