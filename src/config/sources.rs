@@ -21,30 +21,22 @@ pub(super) struct UrlNames {
     variable_file: &'static str,
 }
 
-pub(super) const INVENTORY_URL: UrlNames = UrlNames {
-    name: "inventory-url",
-    flag: "--inventory-url",
-    variable: "OMS_INVENTORY_URL",
-    variable_file: "OMS_INVENTORY_URL_FILE",
-};
-pub(super) const QUEUE_URL: UrlNames = UrlNames {
-    name: "queue-url",
-    flag: "--queue-url",
-    variable: "OMS_QUEUE_URL",
-    variable_file: "OMS_QUEUE_URL_FILE",
-};
-pub(super) const STATUS_URL: UrlNames = UrlNames {
-    name: "status-url",
-    flag: "--status-url",
-    variable: "OMS_STATUS_URL",
-    variable_file: "OMS_STATUS_URL_FILE",
-};
-pub(super) const PAYMENT_URL: UrlNames = UrlNames {
-    name: "payment-url",
-    flag: "--payment-url",
-    variable: "OMS_PAYMENT_URL",
-    variable_file: "OMS_PAYMENT_URL_FILE",
-};
+/// All names of a URL setting follow from its own.
+macro_rules! url_names {
+    ($name:literal, $variable:literal) => {
+        UrlNames {
+            name: $name,
+            flag: concat!("--", $name),
+            variable: $variable,
+            variable_file: concat!($variable, "_FILE"),
+        }
+    };
+}
+
+pub(super) const INVENTORY_URL: UrlNames = url_names!("inventory-url", "OMS_INVENTORY_URL");
+pub(super) const QUEUE_URL: UrlNames = url_names!("queue-url", "OMS_QUEUE_URL");
+pub(super) const STATUS_URL: UrlNames = url_names!("status-url", "OMS_STATUS_URL");
+pub(super) const PAYMENT_URL: UrlNames = url_names!("payment-url", "OMS_PAYMENT_URL");
 
 /// Where values are looked for below the flags.
 pub(super) struct Sources<'a> {
