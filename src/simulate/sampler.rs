@@ -149,10 +149,7 @@ mod tests {
     use super::*;
 
     fn slice(index: u64, us: u64) -> Slice {
-        let mut slice = Slice::at(index);
-        slice.counts[Event::Arrived as usize] = 1;
-        slice.record(Step::AddToCart, Duration::from_micros(us));
-        slice
+        Slice::sample(index, Event::Arrived, (Step::AddToCart, us))
     }
 
     #[tokio::test(start_paused = true)]

@@ -129,10 +129,7 @@ mod tests {
     use super::*;
 
     fn slice(index: u64, us: u64) -> Slice {
-        let mut slice = Slice::at(index);
-        slice.counts[Event::Placed as usize] = 1;
-        slice.record(Step::PlaceOrder, Duration::from_micros(us));
-        slice
+        Slice::sample(index, Event::Placed, (Step::PlaceOrder, us))
     }
 
     #[test]

@@ -51,6 +51,15 @@ impl Slice {
         }
     }
 
+    /// A slice in which something happened, and a step ended that took so many microseconds.
+    #[cfg(test)]
+    pub(crate) fn sample(index: u64, event: Event, (step, us): (Step, u64)) -> Self {
+        let mut slice = Self::at(index);
+        slice.counts[event as usize] = 1;
+        slice.record(step, Duration::from_micros(us));
+        slice
+    }
+
     /// Whether nothing happened in it.
     pub fn is_empty(&self) -> bool {
         self.counts.iter().all(|count| *count == 0) && self.latency.iter().all(Option::is_none)
