@@ -76,6 +76,9 @@ pub struct Entry {
     pub value: String,
     /// Where it came from.
     pub origin: String,
+    /// The environment variable that says so, if one does.
+    #[serde(skip)]
+    pub variable: Option<&'static str>,
 }
 
 const HOLD: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30 * 86_400);
@@ -199,6 +202,7 @@ impl Config {
                 name,
                 value: value.to_string(),
                 origin: setting.origin.to_string(),
+                variable: setting.origin.variable(),
             }
         }
         let duration =

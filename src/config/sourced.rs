@@ -24,6 +24,16 @@ pub enum Origin {
     Default,
 }
 
+impl Origin {
+    /// The environment variable, if it was one.
+    pub const fn variable(&self) -> Option<&'static str> {
+        match self {
+            Self::Environment(name) | Self::UrlFile(name) => Some(name),
+            Self::Flag(_) | Self::File { .. } | Self::Default => None,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

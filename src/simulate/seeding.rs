@@ -24,6 +24,9 @@ pub struct Seeded {
     pub created: u64,
     /// Items topped up to the stock asked for, by recorded adjustments.
     pub topped_up: u64,
+    /// Items that had more than the stock asked for, and were left as they are: the storm is milder than meant.
+    #[serde(default)]
+    pub had_more: u64,
     /// Whether the store was empty before.
     pub was_empty: bool,
     /// Whether nothing at all is available now.
@@ -81,6 +84,8 @@ where
                     .map_or(0, |stock| stock - found.level.available)
                     .max(0);
                 available += found.level.available.max(0) + by;
+                let has_more = stock.is_some_and(|stock| found.level.available > stock);
+                seeded.had_more += u64::from(has_more);
                 if by > 0 {
                     top_ups.push(Adjustment {
                         id: Uuid::new_v4(),

@@ -171,9 +171,9 @@ impl Output {
         self.progress(Some(total), &template)
     }
 
-    /// A bar on stderr with a message that says more, cut to the width of the terminal; hidden where nobody watches.
-    pub fn bar_with_message(&self, total: u64) -> ProgressBar {
-        self.progress(Some(total), "{bar:20} {wide_msg}")
+    /// A bar on stderr with a prefix behind it and a message of several lines below it; hidden where nobody watches.
+    pub fn bar_over_lines(&self, total: u64) -> ProgressBar {
+        self.progress(Some(total), "{bar:40} {elapsed:>4} {prefix}\n{msg}")
     }
 
     /// A line on stderr that shows a message; hidden where nobody watches.

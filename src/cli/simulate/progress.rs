@@ -1,7 +1,6 @@
-//! The live view of a storm: a bar, and numbers whose columns stay where they are.
+//! The live view of a storm: a bar, and below it numbers that stay where they are and fit 80 columns.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -28,18 +27,18 @@ pub(super) async fn show(
         Some(lasts) => (millis(lasts), true),
         None => (plan.users_coming(), false),
     };
-    let line = context.out.bar_with_message(total);
+    let bar = context.out.bar_over_lines(total);
     loop {
         tokio::time::sleep(EVERY).await;
         let (counts, glance) = watch();
         let passed = began.elapsed();
-        line.set_position(if by_time {
+        bar.set_position(if by_time {
             millis(passed).min(total)
         } else {
             counts.finished
         });
-        line.set_message(text(&View {
-            stage: stage(plan, passed),
+        bar.set_prefix(stage(plan, passed));
+        bar.set_message(text(&View {
             counts: &counts,
             glance: &glance,
             in_flight: gauges.in_flight(),
@@ -82,7 +81,6 @@ fn stage(plan: &Plan, passed: Duration) -> String {
 
 /// What there is to see.
 struct View<'a> {
-    stage: String,
     counts: &'a Counts,
     glance: &'a Glance,
     in_flight: u64,
@@ -92,34 +90,30 @@ struct View<'a> {
 /// Numbers are padded to widths that a storm seldom exceeds, so that nothing jumps.
 fn text(view: &View<'_>) -> String {
     let View { counts, glance, .. } = view;
-    let mut text = String::new();
-    if !view.stage.is_empty() {
-        let _ = write!(text, "{:<8} ", view.stage);
-    }
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "{:>6}/s of {:>6}/s came, {:>6}/s decided  {:>6} in flight  backlog {:>6}  p99 ms",
-        glance.arrived, glance.offered, glance.decided, view.in_flight, view.backlog,
+    let came = format!(
+        "last second  {:>7} of {:>7} came  {:>7} decided  {:>7} left out",
+        glance.arrived, glance.offered, glance.decided, glance.dropped
     );
-    for (step, short) in [(Step::AddToCart, "cart"), (Step::PlaceOrder, "order")] {
-        let _ = write!(
-            text,
-            " {short} {:>6}",
-            ms(glance.latency_us[step.index()].1)
-        );
-    }
-    let _ = write!(
-        text,
-        "  {} placed, {} refused, {} failed",
+    let step = |step: Step| {
+        let (half, most) = glance.latency_us[step.index()];
+        format!("p50 {:>8} p99 {:>8}", ms(half), ms(most))
+    };
+    let took = format!(
+        "in ms        cart {}   order {}",
+        step(Step::AddToCart),
+        step(Step::PlaceOrder)
+    );
+    let now = format!(
+        "now          {:>7} in flight  {:>7} backlog",
+        view.in_flight, view.backlog
+    );
+    let so_far = format!(
+        "so far       {:>7} placed  {:>7} refused  {:>7} failed",
         counts.placed,
         counts.refused_all(),
         counts.failed_all()
     );
-    if glance.dropped > 0 {
-        let _ = write!(text, ", {}/s left out", glance.dropped);
-    }
-    text
+    [came, took, now, so_far].join("\n")
 }
 
 /// Microseconds as milliseconds; a dash where nothing was measured.
@@ -134,9 +128,8 @@ fn ms(us: u64) -> String {
 mod tests {
     use super::*;
 
-    fn view<'a>(counts: &'a Counts, glance: &'a Glance) -> String {
+    fn view(counts: &Counts, glance: &Glance) -> String {
         text(&View {
-            stage: "ramp".to_owned(),
             counts,
             glance,
             in_flight: 7,
@@ -145,23 +138,30 @@ mod tests {
     }
 
     #[test]
-    fn columns_stay_where_they_are() {
-        let counts = Counts::default();
-        let quiet = view(&counts, &Glance::default());
+    fn columns_stay_where_they_are_and_fit_a_narrow_terminal() {
+        let quiet = view(&Counts::default(), &Glance::default());
         let busy = view(
-            &counts,
+            &Counts {
+                placed: 1_234_567,
+                ..Counts::default()
+            },
             &Glance {
                 offered: 12_345,
                 arrived: 12_000,
                 decided: 9,
+                dropped: 345,
                 latency_us: [(100, 1_234), (0, 0), (0, 0)],
-                ..Glance::default()
             },
         );
-        assert_eq!(quiet.len(), busy.len());
-        assert_eq!(quiet.find("in flight"), busy.find("in flight"));
-        assert!(busy.starts_with("ramp "), "{busy}");
-        assert!(busy.contains(" 12000/s of  12345/s came"), "{busy}");
-        assert!(busy.contains("cart    1.2 order      -"), "{busy}");
+        let widths = |text: &str| text.lines().map(str::len).collect::<Vec<_>>();
+        assert_eq!(widths(&quiet), widths(&busy));
+        assert!(widths(&busy).iter().all(|width| *width < 80), "{busy}");
+        assert_eq!(
+            busy,
+            "last second    12000 of   12345 came        9 decided      345 left out\n\
+             in ms        cart p50      0.1 p99      1.2   order p50        - p99        -\n\
+             now                7 in flight      123 backlog\n\
+             so far       1234567 placed        0 refused        0 failed"
+        );
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn assess(
         findings.extend(stuck(&aftermath, &findings));
     }
     Ok(RunReport {
-        command: again::command(),
+        command: again::command(&context.config),
         started_at: u64::try_from(started_at.millis()).unwrap_or(0),
         fairness: judge_fairness(ports, &stage.plan, &mut told).await?,
         examples: examples(ports, &told).await?,

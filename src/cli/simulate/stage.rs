@@ -159,6 +159,12 @@ fn tell(seeded: &Seeded, context: &Context) {
             counted(seeded.topped_up, "item")
         ));
     }
+    if seeded.had_more > 0 {
+        context.out.warn(format_args!(
+            "{} had more units than --stock asks for, and kept them: the storm is milder than on an empty store",
+            counted(seeded.had_more, "item")
+        ));
+    }
     if seeded.sold_out {
         context
             .out
