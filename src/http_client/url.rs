@@ -12,6 +12,9 @@ use crate::domain::{format_duration, parse_duration};
 /// Parameters of every service.
 const KNOWN: [&str; 4] = ["timeout", "connections", "tls-ca", "token-file"];
 
+/// Parameters of a service that is stormed.
+const KNOWN_OF_TARGETS: [&str; 2] = ["tls-ca", "token-file"];
+
 /// The parameter of payment gateways only.
 const CURRENCY: &str = "currency";
 
@@ -97,6 +100,15 @@ impl HttpUrl {
         let mut known = KNOWN.to_vec();
         known.push(CURRENCY);
         Self::read(text, &known)
+    }
+
+    /// Reads the URL of a service that is to be stormed, which can have `tls-ca` and `token-file` only: how many
+    /// connections there are and how long an answer may take is up to the storm.
+    ///
+    /// # Errors
+    /// [`UrlError`], which shows no password.
+    pub fn parse_target(text: &str) -> Result<Self, UrlError> {
+        Self::read(text, &KNOWN_OF_TARGETS)
     }
 
     fn read(text: &str, known: &[&str]) -> Result<Self, UrlError> {
@@ -347,6 +359,8 @@ mod tests {
         assert_eq!(plain.authority(), "[::1]");
         let gateway = HttpUrl::parse_gateway("http://pay?currency=GBP").unwrap();
         assert_eq!(gateway.currency(), Some("GBP"));
+        assert!(HttpUrl::parse_target("https://shop?tls-ca=ca.pem").is_ok());
+        assert!(HttpUrl::parse_target("https://shop?connections=5").is_err());
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use url::Url;
 
 use super::crowd::Crowd;
 use super::judging::Judging;
@@ -15,6 +14,7 @@ use super::scenario::Scenario;
 use crate::cli::Context;
 use crate::config::{PaymentUrl, Sourced, parse_count, redact};
 use crate::domain::parse_duration;
+use crate::http_client::HttpUrl;
 use crate::simulate::{Span, USERS_MAX};
 
 /// The gateway of a storm, unless another one is configured.
@@ -78,9 +78,10 @@ pub struct Args {
     /// How long items are held [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub hold: Option<Duration>,
-    /// Storm this service over HTTP, instead of the flow in this process
+    /// Storm this service over HTTP, instead of the flow in this process;
+    /// https://…?tls-ca=PATH&token-file=PATH, too
     #[arg(long, value_name = "URL", value_parser = Target)]
-    pub target: Option<Url>,
+    pub target: Option<HttpUrl>,
     /// Leave the queue to workers in other processes
     #[arg(long)]
     pub no_worker: bool,
@@ -203,27 +204,20 @@ impl Args {
 struct Target;
 
 impl TypedValueParser for Target {
-    type Value = Url;
+    type Value = HttpUrl;
 
     fn parse_ref(
         &self,
         _command: &clap::Command,
         _arg: Option<&clap::Arg>,
         value: &OsStr,
-    ) -> Result<Url, clap::Error> {
+    ) -> Result<HttpUrl, clap::Error> {
         let text = value.to_string_lossy();
-        let why = match Url::parse(&text) {
-            Ok(url) if url.has_host() => return Ok(url),
-            Ok(_) => "it names no host".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let shown = redact(&text);
-        Err(clap::Error::raw(
-            ErrorKind::ValueValidation,
-            format!(
-                "invalid value '{shown}' for '--target <URL>': {why}; write one such as http://127.0.0.1:8080"
-            ),
-        ))
+        HttpUrl::parse_target(&text).map_err(|why| {
+            let shown = redact(&text);
+            let message = format!("invalid value '{shown}' for '--target <URL>': {why}");
+            clap::Error::raw(ErrorKind::ValueValidation, message)
+        })
     }
 }
 

@@ -4,6 +4,6 @@ mod client;
 mod driver;
 mod service;
 
-pub use client::{BadTarget, connect};
+pub use client::connect;
 pub use driver::OverHttp;
 pub use service::{StoreMismatch, catalogue, check_store, wait_until_ready};
