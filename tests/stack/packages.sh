@@ -185,5 +185,6 @@ sid_program() { # ROOT PATH
     local loader libraries
     loader=$(echo "$1"/usr/lib*/ld-linux*.so.*)
     libraries=$(echo "$1"/usr/lib/*-linux-gnu*)
+    # shellcheck disable=SC2034
     PROGRAM=("${loader%% *}" --library-path "${libraries%% *}" "$1/$2")
 }

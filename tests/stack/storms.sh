@@ -1,18 +1,14 @@
 # shellcheck shell=bash
-# One storm after another over the stack, each on a database, a topic and keys of its own.
-#
-# A storm is two workers, one `oms serve` without a worker, and `oms simulate --target`; the fault is done to it a third
-# of the way through its arrivals. It has passed when the run's verdict is ok, nothing is stuck, and `oms audit` says so, too.
-# shellcheck disable=SC2154
+# One storm after another over the stack, each on a database, a topic and keys of its own: what `faults` and `scenarios` share.
+# shellcheck disable=SC2034,SC2154
 
 OMS=${OMS:-$here/../../target/release/oms}
-WORK=$(mktemp -d "${TMPDIR:-/tmp}/oms-faults.XXXXXX")
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/oms-storms.XXXXXX")
 FAILED=0
 RESULTS=()
 declare -A PIDS=()
-
-nap() { sleep "$1"; }
-ctl() { "$here/ctl" "$@"; }
+# Where the stack is. What is exported changes from storm to storm.
+BASE_INVENTORY=${OMS_INVENTORY_URL:-} BASE_QUEUE=${OMS_QUEUE_URL:-} BASE_STATUS=${OMS_STATUS_URL:-}
 
 end_storm() {
     local name
@@ -38,75 +34,47 @@ start_program() { # NAME ARGUMENTS...
     "$OMS" --data-dir "$storm/data" "$@" >>"$storm/$name.log" 2>&1 </dev/null &
     PIDS[$name]=$!
 }
-start_worker() { start_program "$1" worker -v; }
-start_serve() { start_program serve serve --no-worker --listen "127.0.0.1:$serve_port" --payment-url "$PAYMENTS"; }
+# Starts the program under a name, with its output in NAME.json and its talk in NAME.log.
+start_run() { # NAME ARGUMENTS...
+    local name=$1
+    shift
+    "$OMS" --data-dir "$storm/data" "$@" --json >"$storm/$name.json" 2>"$storm/$name.log" </dev/null &
+    PIDS[$name]=$!
+}
+# Waits for the end of a program; its exit code.
+ended() { # NAME
+    wait "${PIDS[$1]}"
+    local code=$?
+    unset "PIDS[$1]"
+    return "$code"
+}
 signal() { kill "-$2" "${PIDS[$1]}"; } # NAME SIGNAL
 kill_program() {                       # NAME
     signal "$1" KILL
     wait "${PIDS[$1]}" 2>/dev/null
     unset "PIDS[$1]"
 }
-topic() { echo "storm-$$-$fault_name"; }
+topic() { echo "storm-$$-$storm_name"; }
+
+need_stack() {
+    [[ $BASE_INVENTORY && $BASE_QUEUE && $BASE_STATUS ]] || die "the stack is not up, or its lines were not eval'd; see tests/stack/README.md"
+}
+
+# A storm that begins: its name, and where its data and logs are.
+begin_storm() { # NAME
+    storm_name=$1 storm=$WORK/$1
+    mkdir -p "$storm"
+}
 
 # Points the program at a database, a topic and keys of this storm alone.
-choose_stores() {
-    local key=${fault_name//-/_}
-    : "${BASE_INVENTORY:=$OMS_INVENTORY_URL}" "${BASE_QUEUE:=$OMS_QUEUE_URL}" "${BASE_STATUS:=$OMS_STATUS_URL}"
-    export OMS_INVENTORY_URL=${BASE_INVENTORY%/*}/oms_storm_$$_$key
-    export OMS_QUEUE_URL=${BASE_QUEUE%/*}/$(topic)
-    export OMS_STATUS_URL="$BASE_STATUS?prefix=storm-$$-$key:"
-    # The workers' sweep settles with the same gateway as `serve`.
-    export OMS_PAYMENT_URL=$PAYMENTS
-    export OMS_HOLD=60s
+use_servers() {
+    local key=${storm_name//-/_}
+    OMS_INVENTORY_URL=${BASE_INVENTORY%/*}/oms_storm_$$_$key
+    OMS_QUEUE_URL=${BASE_QUEUE%/*}/$(topic)
+    OMS_STATUS_URL="$BASE_STATUS?prefix=storm-$$-$key:"
+    export OMS_INVENTORY_URL OMS_QUEUE_URL OMS_STATUS_URL
 }
-PAYMENTS='simulated:?success=0.9&timeout=0.01&unknown=0.01&latency=5ms..50ms&seed=7'
-
-run_storm() { # FAULT FUNCTION
-    fault_name=$1 storm=$WORK/$1
-    mkdir -p "$storm"
-    database=mysql
-    [[ -s $STACK_DIR/mysql/port ]] || database=mariadb
-    local missing=''
-    [[ $1 != poison ]] || command -v kcat >/dev/null || { need kcat kcat && install_missing; }
-    [[ $1 != broker-lost || -s $STACK_DIR/kafka-2/port ]] || missing='needs tests/stack/up --cluster'
-    [[ $1 != kafka-restart || -s $STACK_DIR/kafka/port ]] || missing='needs tests/stack/up without --cluster'
-    [[ $1 != redis-* || $OMS_STATUS_URL == redis://* ]] || missing='needs tests/stack/up without --cluster'
-    if [[ $missing ]]; then
-        RESULTS+=("SKIPPED $1: $missing")
-        return
-    fi
-    choose_stores
-    serve_port=$(free_port)
-    say "storm: $1"
-    if ! "$OMS" --data-dir "$storm/data" seed --items 1000 --stock 1000 >"$storm/seed.log" 2>&1; then
-        fail "cannot seed" "$storm/seed.log"
-        return
-    fi
-    start_worker worker-1
-    start_worker worker-2
-    start_serve
-    "$OMS" --data-dir "$storm/data" simulate --target "http://127.0.0.1:$serve_port" --users "$BUYERS" --ramp "${RAMP}s" \
-        --json >"$storm/run.json" 2>"$storm/run.log" </dev/null &
-    local run=$!
-    # Damage is done while buyers arrive, not while the storm is being prepared.
-    nap 4
-    if ! "$2" >>"$storm/fault.log" 2>&1; then
-        end_storm
-        kill "$run"
-        fail "the fault could not be done" "$storm/fault.log"
-        return
-    fi
-    wait "$run"
-    local code=$?
-    "$OMS" --data-dir "$storm/data" audit --json >"$storm/audit.json" 2>"$storm/audit.log"
-    local audited=$?
-    end_storm
-    if ((code != 0 || audited != 0)); then
-        fail "simulate ended with $code, audit with $audited" "$storm/run.log"
-        return
-    fi
-    RESULTS+=("ok      $1: $(figures "$storm/run.json")")
-}
+use_embedded() { unset OMS_INVENTORY_URL OMS_QUEUE_URL OMS_STATUS_URL; }
 
 # A few numbers of a report, by name.
 figures() { # REPORT
@@ -119,7 +87,7 @@ figures() { # REPORT
 
 fail() { # WHY LOG
     FAILED=1
-    RESULTS+=("FAILED  $fault_name: $1; logs in $storm")
+    RESULTS+=("FAILED  $storm_name: $1; logs in $storm")
     show_end_of "$2"
 }
 
