@@ -9,6 +9,7 @@ mod html;
 mod lab;
 mod latency;
 mod load;
+mod markup;
 mod merge;
 mod read;
 mod repeat;
