@@ -45,10 +45,6 @@ pub fn summary(report: &RunReport, out: &Output) -> anyhow::Result<()> {
 /// What decides whether the run is good.
 fn told_first(report: &RunReport, out: &Output) -> anyhow::Result<()> {
     let (word, text) = verdict::words(report);
-    let colour = match report.verdict {
-        Verdict::Ok => Colour::Green,
-        Verdict::Broken => Colour::Red,
-    };
     let interrupted = if report.interrupted {
         " (interrupted)"
     } else {
@@ -56,29 +52,20 @@ fn told_first(report: &RunReport, out: &Output) -> anyhow::Result<()> {
     };
     out.line(format_args!(
         "verdict: {}{interrupted}: {text}",
-        out.paint(colour, word)
+        out.judged(report.verdict == Verdict::Ok, [word, word])
     ))?;
     if let Some(why) = verdict::invalid(report) {
         out.line(format_args!("{}: {why}", out.paint(Colour::Red, "INVALID")))?;
     }
     for result in &report.thresholds {
-        let word = if result.ok {
-            out.paint(Colour::Green, "ok")
-        } else {
-            out.paint(Colour::Red, "MISSED")
-        };
+        let word = out.judged(result.ok, ["ok", "MISSED"]);
         out.line(format_args!(
             "threshold {word}: {}: {}",
             result.threshold, result.measured
         ))?;
     }
     for finding in report.findings.iter().take(FINDINGS_SHOWN) {
-        out.line(format_args!(
-            "  {}: {}: {}",
-            finding.check.as_str(),
-            finding.subject,
-            finding.detail
-        ))?;
+        out.line(format_args!("  {finding}"))?;
     }
     let hidden =
         report.findings.len().saturating_sub(FINDINGS_SHOWN) as u64 + report.findings_omitted;
@@ -101,11 +88,7 @@ fn baseline(report: &RunReport, out: &Output) -> anyhow::Result<()> {
     let Some(comparison) = &report.baseline else {
         return Ok(());
     };
-    let word = if comparison.slower {
-        out.paint(Colour::Red, "SLOWER than")
-    } else {
-        out.paint(Colour::Green, "no slower than")
-    };
+    let word = out.judged(!comparison.slower, ["no slower than", "SLOWER than"]);
     out.line(format_args!(
         "\nbaseline: {word} {} (oms {}), beyond a noise of {:.0} %",
         comparison.baseline,
