@@ -42,6 +42,26 @@ pub struct Compared {
     pub outcome: Outcome,
 }
 
+impl Compared {
+    /// Its name, what it was, what it is, and by how much it changed, as people read it.
+    pub(super) fn cells(&self) -> [String; 4] {
+        let Self {
+            figure,
+            unit,
+            before,
+            now,
+            change,
+            ..
+        } = self;
+        [
+            figure.clone(),
+            format!("{before:.1} {unit}"),
+            format!("{now:.1} {unit}"),
+            format!("{:+.1} %", change * 100.0),
+        ]
+    }
+}
+
 /// What to make of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +72,17 @@ pub enum Outcome {
     Better,
     /// Worse by more than the noise.
     Worse,
+}
+
+impl Outcome {
+    /// In a word, the louder the worse.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Better => "better",
+            Self::Worse => "WORSE",
+        }
+    }
 }
 
 /// A baseline of other settings.

@@ -90,12 +90,8 @@ fn cases(report: &RunReport) -> Vec<Case> {
 }
 
 fn then_and_now(figure: &Compared) -> String {
-    format!(
-        "{:.1} {unit} instead of {:.1} {unit}",
-        figure.now,
-        figure.before,
-        unit = figure.unit
-    )
+    let [_, before, now, _] = figure.cells();
+    format!("{now} instead of {before}")
 }
 
 fn findings(report: &RunReport, check: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Compared, Outcome, RunReport, settings, verdict};
+use crate::report::{Outcome, RunReport, settings, verdict};
 use crate::terminal::{grouped, many};
 
 /// Findings shown; the JSON has more.
@@ -77,25 +77,13 @@ fn baseline(md: &mut String, report: &RunReport) -> std::fmt::Result {
         cell(&comparison.baseline),
         comparison.noise * 100.0
     )?;
-    for Compared {
-        figure,
-        unit,
-        before,
-        now,
-        change,
-        outcome,
-    } in &comparison.figures
-    {
-        let word = match outcome {
+    for figure in &comparison.figures {
+        let word = match figure.outcome {
             Outcome::Same => "",
             Outcome::Better => "better",
             Outcome::Worse => "**worse**",
         };
-        let change = change * 100.0;
-        writeln!(
-            md,
-            "| {figure} | {before:.1} {unit} | {now:.1} {unit} | {change:+.1} % | {word} |"
-        )?;
+        writeln!(md, "| {} | {word} |", figure.cells().join(" | "))?;
     }
     Ok(())
 }

@@ -96,18 +96,8 @@ pub(super) fn baseline(report: &RunReport) -> String {
 }
 
 fn compared(figure: &Compared) -> Vec<String> {
-    let outcome = match figure.outcome {
-        Outcome::Same => "same",
-        Outcome::Better => "better",
-        Outcome::Worse => "WORSE",
-    };
-    vec![
-        figure.figure.clone(),
-        format!("{:.1} {}", figure.before, figure.unit),
-        format!("{:.1} {}", figure.now, figure.unit),
-        format!("{:+.1} %", figure.change * 100.0),
-        outcome.to_owned(),
-    ]
+    let outcome = figure.outcome.word().to_owned();
+    figure.cells().into_iter().chain([outcome]).collect()
 }
 
 pub(super) fn repeats(report: &RunReport) -> String {

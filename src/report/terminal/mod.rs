@@ -2,7 +2,7 @@
 
 mod figures;
 
-use super::{Compared, Outcome, RunReport, TraceReport, Verdict, spread, verdict};
+use super::{RunReport, TraceReport, Verdict, spread, verdict};
 use crate::terminal::{Colour, Output, Table, counted, many};
 
 /// Findings shown; the JSON has more.
@@ -96,27 +96,9 @@ fn baseline(report: &RunReport, out: &Output) -> anyhow::Result<()> {
         comparison.noise * 100.0
     ))?;
     let mut table = Table::new(&["figure", ">before", ">now", ">change", "outcome"]);
-    for Compared {
-        figure,
-        unit,
-        before,
-        now,
-        change,
-        outcome,
-    } in &comparison.figures
-    {
-        table.row([
-            figure.clone(),
-            format!("{before:.1} {unit}"),
-            format!("{now:.1} {unit}"),
-            format!("{:+.1} %", change * 100.0),
-            match outcome {
-                Outcome::Same => "same",
-                Outcome::Better => "better",
-                Outcome::Worse => "WORSE",
-            }
-            .to_owned(),
-        ]);
+    for figure in &comparison.figures {
+        let outcome = figure.outcome.word().to_owned();
+        table.row(figure.cells().into_iter().chain([outcome]));
     }
     out.table(&table)
 }
