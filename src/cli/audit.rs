@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Colour, Context, Table, counted, exit};
+use super::{Context, Table, counted, exit};
 use crate::audit::{self, Report};
 use crate::domain::parse_duration;
 use crate::inventory::{Auditing, Check};
@@ -69,11 +69,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 fn show(report: &Report, context: &Context) -> anyhow::Result<()> {
     let out = &context.out;
-    let verdict = if report.is_ok() {
-        out.paint(Colour::Green, "ok")
-    } else {
-        out.paint(Colour::Red, "BROKEN")
-    };
+    let verdict = out.judged(report.is_ok(), ["ok", "BROKEN"]);
     out.line(format_args!(
         "verdict: {verdict}: {} and {} checked, {} sold",
         counted(report.skus, "item"),
@@ -99,12 +95,7 @@ fn show(report: &Report, context: &Context) -> anyhow::Result<()> {
         out.line(format_args!("note: {note}"))?;
     }
     for finding in report.findings.iter().take(FINDINGS_SHOWN) {
-        out.line(format_args!(
-            "{}: {}: {}",
-            finding.check.as_str(),
-            finding.subject,
-            finding.detail
-        ))?;
+        out.line(finding)?;
     }
     let hidden = report.findings.len().saturating_sub(FINDINGS_SHOWN);
     if hidden > 0 {

@@ -1,5 +1,7 @@
 //! What an audit of committed state can find.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The result of checking committed state.
@@ -29,6 +31,19 @@ pub struct Finding {
     pub detail: String,
     /// How much of it, in units, orders or refunds: what the check's count grows by.
     pub count: u64,
+}
+
+/// In a line, such as `oversold: SKU-00001: sold 11 of 10`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {}: {}",
+            self.check.as_str(),
+            self.subject,
+            self.detail
+        )
+    }
 }
 
 /// The checks, by the names of their counts in JSON.

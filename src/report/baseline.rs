@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RunReport, settings};
+use super::{RunReport, Setup, settings};
 
 /// Differences of latencies below this are noise, whatever the share: the clock, a scheduler's turn, a disk's sync.
 const LATENCY_FLOOR_MS: f64 = 1.0;
@@ -42,6 +42,26 @@ pub struct Compared {
     pub outcome: Outcome,
 }
 
+impl Compared {
+    /// Its name, what it was, what it is, and by how much it changed, as people read it.
+    pub(super) fn cells(&self) -> [String; 4] {
+        let Self {
+            figure,
+            unit,
+            before,
+            now,
+            change,
+            ..
+        } = self;
+        [
+            figure.clone(),
+            format!("{before:.1} {unit}"),
+            format!("{now:.1} {unit}"),
+            format!("{:+.1} %", change * 100.0),
+        ]
+    }
+}
+
 /// What to make of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +74,17 @@ pub enum Outcome {
     Worse,
 }
 
+impl Outcome {
+    /// In a word, the louder the worse.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Better => "better",
+            Self::Worse => "WORSE",
+        }
+    }
+}
+
 /// A baseline of other settings.
 #[derive(Debug, thiserror::Error)]
 #[error("the baseline {baseline} is of other settings: {} (there and here)", differences.join("; "))]
@@ -62,29 +93,16 @@ pub struct OtherSettings {
     differences: Vec<String>,
 }
 
-/// Refuses, before anybody buys, a baseline whose buyers are others. Settings that are known later are compared by
-/// [`compare`].
+/// Refuses, before anybody buys, a baseline whose buyers or settings are others.
 ///
 /// # Errors
-/// When they are, with what differs.
-pub fn check_plan(
+/// When they are, with each that differs.
+pub fn check_setup(
     baseline: &RunReport,
     name: &str,
-    users: u64,
-    seed: u64,
-    plan_digest: &str,
+    setup: Setup<'_>,
 ) -> Result<(), OtherSettings> {
-    let mut differences = Vec::new();
-    if baseline.users != users {
-        differences.push(format!("users is {} and {users}", baseline.users));
-    }
-    if baseline.seed != seed {
-        differences.push(format!("seed is {} and {seed}", baseline.seed));
-    }
-    if differences.is_empty() && baseline.plan_digest != plan_digest {
-        let before = &baseline.plan_digest;
-        differences.push(format!("plan_digest is `{before}` and `{plan_digest}`"));
-    }
+    let differences = settings::differences(baseline, setup, &MAY_DIFFER);
     if differences.is_empty() {
         return Ok(());
     }
@@ -104,13 +122,7 @@ pub fn compare(
     name: &str,
     noise: f64,
 ) -> Result<Comparison, OtherSettings> {
-    let differences = settings::differences(baseline, run, &MAY_DIFFER);
-    if !differences.is_empty() {
-        return Err(OtherSettings {
-            baseline: name.to_owned(),
-            differences,
-        });
-    }
+    check_setup(baseline, name, run.into())?;
     let mut figures: Vec<Compared> = rates(run)
         .into_iter()
         .zip(rates(baseline))
@@ -223,15 +235,8 @@ mod tests {
         let mut run = fixture::report();
         run.settings.hold_ms = 5_000;
         run.users = 3;
-        let early =
-            |run: &RunReport| check_plan(&baseline, "main", run.users, run.seed, &run.plan_digest);
-        assert!(early(&baseline).is_ok());
-        assert!(
-            early(&run)
-                .unwrap_err()
-                .to_string()
-                .contains("users is 2000 and 3")
-        );
+        run.settings.in_flight_max = 7;
+        assert!(check_setup(&baseline, "main", (&baseline).into()).is_ok());
         run.settings.store_id = uuid::Uuid::from_u128(9);
         let error = compare(&run, &baseline, "main", 0.1)
             .unwrap_err()
@@ -239,5 +244,6 @@ mod tests {
         assert!(error.contains("hold_ms is 600000 and 5000"), "{error}");
         assert!(error.contains("users is 2000 and 3"), "{error}");
         assert!(!error.contains("store_id"), "{error}");
+        assert!(!error.contains("in_flight_max"), "{error}");
     }
 }

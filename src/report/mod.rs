@@ -8,6 +8,8 @@ pub(crate) mod fixture;
 mod html;
 mod lab;
 mod latency;
+mod load;
+mod markup;
 mod merge;
 mod read;
 mod repeat;
@@ -17,7 +19,7 @@ mod terminal;
 mod threshold;
 mod verdict;
 
-pub use baseline::{Compared, Comparison, OtherSettings, Outcome, check_plan, compare};
+pub use baseline::{Compared, Comparison, OtherSettings, Outcome, check_setup, compare};
 pub use distribution::{Unreadable, decode, encode};
 pub use files::{ReportFile, UnknownFormat, WriteError, write_all};
 pub use lab::{
@@ -25,11 +27,13 @@ pub use lab::{
     ThresholdResult,
 };
 pub use latency::{LatencyTable, Percentiles, STEPS};
+pub use load::LoadSettings;
 pub use merge::{MergeError, Named, merge};
 pub use read::{ReadError, read};
 pub use repeat::{Repeat, Spread, spread, typical};
 pub use run::{
     Example, FINDINGS_MAX, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
 };
+pub use settings::Setup;
 pub use terminal::summary;
 pub use threshold::{Threshold, ThresholdError};

@@ -43,7 +43,9 @@ mod tests {
 
     #[test]
     fn a_report_reads_back_as_it_was_written() {
-        let report = fixture::report();
+        let mut report = fixture::report();
+        report.settings.load.rate = Some("300/s".to_owned());
+        report.settings.load.stage = vec!["30s:1000".to_owned()];
         let (_folder, path) = written(&serde_json::to_string_pretty(&report).unwrap());
         let again = read(&path).unwrap();
         assert_eq!(
@@ -73,6 +75,7 @@ mod tests {
         let (_folder, path) = written(&old.to_string());
         let again = read(&path).unwrap();
         assert!(again.valid && again.thresholds.is_empty());
+        assert!(again.settings.load.given().is_empty() && again.settings.in_flight.is_none());
     }
 
     #[test]

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Arrivals, Comparison, Distributions, Fairness, LatencyTable, Repeat, Series, ThresholdResult,
+    Arrivals, Comparison, Distributions, Fairness, LatencyTable, LoadSettings, Repeat, Series,
+    ThresholdResult,
 };
 use crate::domain::{OrderId, Reason};
 use crate::inventory::{Check, Finding};
@@ -259,13 +260,19 @@ pub struct RunSettings {
     pub come_back: u32,
     /// Over how long arrivals were spread, in milliseconds.
     pub ramp_ms: u64,
+    /// What makes the load beside that: rate, stages, behaviour, corrections of stock.
+    #[serde(flatten)]
+    pub load: LoadSettings,
     /// How much faster than life a trace was replayed.
     pub speed: Option<f64>,
     /// How long items are held, in milliseconds.
     pub hold_ms: u64,
     /// How long `placeOrder` waits, in milliseconds.
     pub wait_ms: u64,
-    /// The most buyers under way at once.
+    /// The most buyers that were let under way at once, if that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u64>,
+    /// The most buyers under way at once, as found.
     pub in_flight_max: u64,
     /// Which part of the buyers came, such as `1/4`; none if all did.
     pub shard: Option<String>,

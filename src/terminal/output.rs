@@ -103,6 +103,15 @@ impl Output {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
+    /// The first word in green where it is good; or else the second in red.
+    pub fn judged(&self, is_good: bool, [good, bad]: [&str; 2]) -> String {
+        if is_good {
+            self.paint(Colour::Green, good)
+        } else {
+            self.paint(Colour::Red, bad)
+        }
+    }
+
     /// Writes a line of data.
     ///
     /// # Errors

@@ -6,7 +6,9 @@ use anyhow::Context as _;
 
 use super::judging::{Baseline, Judging};
 use crate::cli::{Context, Usage};
-use crate::report::{self, OtherSettings, ReportFile, RunReport, Threshold, Verdict};
+use crate::report::{
+    self, OtherSettings, ReportFile, RunReport, RunSettings, Setup, Threshold, Verdict,
+};
 use crate::simulate::Plan;
 
 /// What a run has to keep to; known to be usable before anybody buys.
@@ -46,20 +48,20 @@ impl Judge {
         })
     }
 
-    /// Refuses a baseline of other buyers, as long as nobody has bought anything.
+    /// Refuses a baseline of other buyers or settings, as long as nobody has bought anything.
     ///
     /// # Errors
     /// When it is one, with what differs.
-    pub(super) fn check_plan(&self, plan: &Plan) -> anyhow::Result<()> {
+    pub(super) fn check_setup(&self, plan: &Plan, settings: &RunSettings) -> anyhow::Result<()> {
         if let Some((name, baseline)) = &self.baseline {
-            report::check_plan(
-                baseline,
-                name,
-                plan.users_coming(),
-                plan.seed(),
-                &plan.digest(),
-            )
-            .map_err(|error| Usage::new(error.to_string()))?;
+            let setup = Setup {
+                users: plan.users_coming(),
+                seed: plan.seed(),
+                plan_digest: &plan.digest(),
+                settings,
+            };
+            report::check_setup(baseline, name, setup)
+                .map_err(|error| Usage::new(error.to_string()))?;
         }
         Ok(())
     }

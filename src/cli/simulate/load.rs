@@ -80,6 +80,11 @@ impl Load {
         self.rate.is_some() || !self.stages.is_empty()
     }
 
+    /// How regular arrivals at a rate are; none where buyers come otherwise.
+    pub(super) fn gaps(&self) -> Option<Gaps> {
+        self.is_open().then(|| self.arrivals.unwrap_or_default())
+    }
+
     /// How many buyers there are, given how many were asked for; the time ends the run where none were and it can.
     pub(super) fn users(&self, asked: Option<u64>) -> u64 {
         let timed = self.duration.is_some() || !self.stages.is_empty();

@@ -12,6 +12,7 @@ mod progress;
 mod report;
 mod restocking;
 mod scenario;
+mod settings;
 mod stage;
 
 use std::process::ExitCode;
@@ -120,7 +121,7 @@ async fn once(
         _ = early.wait() => return Ok(None),
         stage = prepare(args, context, flow) => stage?,
     };
-    judge.check_plan(&stage.plan)?;
+    judge.check_setup(&stage.plan, &settings::settings(args, context, &stage))?;
     let workers = Workers::start(args, context, flow);
     let gauges = Arc::new(Gauges::new(stage.plan.most_wanted(WATCHED_MAX)));
     let looking = gauging::look(flow, &gauges, stage.client.is_some());

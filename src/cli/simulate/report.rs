@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::settings::settings;
 use super::stage::Stage;
 use super::{Args, again, figures, over_at};
 use crate::audit;
@@ -183,35 +184,12 @@ fn assemble(
         notes: Vec::new(),
         trace: None,
         examples: Vec::new(),
-        settings: settings(args, context, stage, run),
-    }
-}
-
-fn settings(args: &Args, context: &Context, stage: &Stage, run: &Run) -> RunSettings {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let drawn = stage.trace.is_none();
-    RunSettings {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        store_id: stage.store_id,
-        target: args
-            .target
-            .as_ref()
-            .map_or_else(|| "in-process".to_owned(), ToString::to_string),
-        payment_url: context.config.payments.value.to_string(),
-        worker: args.has_worker(),
-        items: stage.items,
-        seeded: stage.seeded,
-        zipf: drawn.then_some(args.zipf()),
-        lines: drawn.then(|| args.lines().to_string()),
-        quantity: drawn.then(|| args.quantity().to_string()),
-        come_back: args.come_back(),
-        ramp_ms: ms(args.load.ramp()),
-        speed: (!drawn).then_some(args.speed()),
-        hold_ms: ms(*context.config.hold),
-        wait_ms: ms(*context.config.wait),
-        in_flight_max: run.in_flight_max as u64,
-        shard: args.judging.shard.map(|shard| shard.to_string()),
-        arrival_lag_max_ms: ms(run.punctuality.lag_max),
+        settings: RunSettings {
+            in_flight_max: run.in_flight_max as u64,
+            arrival_lag_max_ms: u64::try_from(run.punctuality.lag_max.as_millis())
+                .unwrap_or(u64::MAX),
+            ..settings(args, context, stage)
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::report::markup::escaped;
 use crate::report::{Compared, Outcome, RunReport, verdict};
 use crate::terminal::grouped;
 
@@ -89,12 +90,8 @@ fn cases(report: &RunReport) -> Vec<Case> {
 }
 
 fn then_and_now(figure: &Compared) -> String {
-    format!(
-        "{:.1} {unit} instead of {:.1} {unit}",
-        figure.now,
-        figure.before,
-        unit = figure.unit
-    )
+    let [_, before, now, _] = figure.cells();
+    format!("{now} instead of {before}")
 }
 
 fn findings(report: &RunReport, check: &str) -> String {
@@ -107,23 +104,6 @@ fn findings(report: &RunReport, check: &str) -> String {
         .map(|finding| format!("{}: {}", finding.subject, finding.detail))
         .collect();
     lines.join("\n")
-}
-
-/// Text in XML: names come from files, and XML has no place for control characters.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\n' | '\t' => safe.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Compared, Outcome, RunReport, verdict};
+use crate::report::{Outcome, RunReport, settings, verdict};
 use crate::terminal::{grouped, many};
 
 /// Findings shown; the JSON has more.
@@ -77,25 +77,13 @@ fn baseline(md: &mut String, report: &RunReport) -> std::fmt::Result {
         cell(&comparison.baseline),
         comparison.noise * 100.0
     )?;
-    for Compared {
-        figure,
-        unit,
-        before,
-        now,
-        change,
-        outcome,
-    } in &comparison.figures
-    {
-        let word = match outcome {
+    for figure in &comparison.figures {
+        let word = match figure.outcome {
             Outcome::Same => "",
             Outcome::Better => "better",
             Outcome::Worse => "**worse**",
         };
-        let change = change * 100.0;
-        writeln!(
-            md,
-            "| {figure} | {before:.1} {unit} | {now:.1} {unit} | {change:+.1} % | {word} |"
-        )?;
+        writeln!(md, "| {} | {word} |", figure.cells().join(" | "))?;
     }
     Ok(())
 }
@@ -129,12 +117,25 @@ fn figures(md: &mut String, report: &RunReport) -> std::fmt::Result {
     }
     writeln!(
         md,
-        "\nSeed {}, plan `{}`, oms {}. To repeat it:\n\n```sh\n{}\n```",
+        "\nSeed {}, plan `{}`, oms {}{}. To repeat it:\n\n```sh\n{}\n```",
         report.seed,
         cell(&report.plan_digest),
         cell(&report.settings.version),
+        load(report),
         report.command.replace("```", "` ` `"),
     )
+}
+
+/// What makes the load, after a semicolon; nothing for a plain run.
+fn load(report: &RunReport) -> String {
+    let load = settings::load(&report.settings);
+    if load.is_empty() {
+        return String::new();
+    }
+    let words: Vec<String> = (load.iter())
+        .map(|(name, value)| format!("{} {}", name.replace('_', "-"), cell(value)))
+        .collect();
+    format!("; {}", words.join("; "))
 }
 
 /// Text that can neither end its cell nor become markup.
@@ -171,6 +172,19 @@ mod tests {
         );
         assert!(md.contains("| undersold==0 | 0 | ok |"), "{md}");
         assert!(md.contains("| failed&lt;25% |"), "{md}");
+    }
+
+    #[test]
+    fn the_load_is_said_where_it_is_not_plain() {
+        let mut report = fixture::report();
+        assert!(text(&report).contains(", oms 0.1.0. To repeat it:"));
+        report.settings.load.rate = Some("300/s".to_owned());
+        report.settings.load.restock = vec!["3s:A|B:+5".to_owned(), "4s:C:-1".to_owned()];
+        let md = text(&report);
+        assert!(
+            md.contains(", oms 0.1.0; rate 300/s; restock 3s:A\\|B:+5, 4s:C:-1. To repeat it:"),
+            "{md}"
+        );
     }
 
     #[test]

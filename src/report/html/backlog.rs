@@ -2,7 +2,7 @@
 
 use super::course::{Column, Course};
 use super::section::Section;
-use super::svg::{Drawing, Frame, HALF, between, both};
+use super::svg::{Drawing, Frame, HALF, between, both, columns_max};
 use super::text::{at, double};
 use crate::report::RunReport;
 use crate::terminal::{grouped, many};
@@ -60,12 +60,13 @@ pub(super) fn reading(course: &Course<'_>) -> String {
 }
 
 fn chart(report: &RunReport, frame: Frame) -> String {
-    let course = Course::of(report, if frame.width < 400.0 { 60 } else { 100 });
+    let course = Course::of(report, columns_max(frame));
     let most = (course.columns.iter())
         .map(|column| column.backlog.max(column.in_flight))
         .max()
         .unwrap_or(0);
     let mut drawing = Drawing::new(frame, "Backlog and buyers under way");
+    drawing.stages(course.stages, course.end_s);
     let scale = drawing.numbers(double(most), "messages, buyers");
     let time = drawing.time(course.end_s);
     for is_backlog in [false, true] {

@@ -108,6 +108,11 @@ impl Column {
         f64::midpoint(self.from_s, self.to_s)
     }
 
+    /// How many of a step ended here.
+    pub(super) fn ended(&self, step: &str) -> u64 {
+        self.latency.get(step).map_or(0, Histogram::len)
+    }
+
     /// A percentile of a step in microseconds, unless nothing ended here.
     pub(super) fn quantile_us(&self, step: &str, quantile: f64) -> Option<u64> {
         let histogram = self.latency.get(step)?;

@@ -84,65 +84,62 @@ fn findings(report: &RunReport) -> String {
     format!("<ul class=\"findings\">{all}</ul>")
 }
 
+/// A figure that matters: its name, the figure itself in a class of its own, and what to know of it.
+fn tile(name: &str, (class, value): (&str, &str), note: &str) -> String {
+    format!(
+        "<div class=\"tile\"><span>{}</span><strong class=\"{class}\">{}</strong><small>{}</small></div>",
+        escaped(name),
+        escaped(value),
+        escaped(note)
+    )
+}
+
 pub(super) fn tiles(report: &RunReport) -> String {
     let orders = &report.orders;
     let of_accepted = share(double(orders.placed) / double(orders.accepted.max(1)));
     let latency = &report.latency_ms.end_to_end;
-    let broken = [Check::Oversold, Check::Undersold, Check::Lost]
-        .map(|check| grouped(report.invariants.count(check)))
-        .join(" / ");
-    let no_data = [Check::Oversold, Check::Undersold, Check::Lost]
-        .iter()
-        .any(|check| report.invariants.count(*check) > 0);
+    let counts = [Check::Oversold, Check::Undersold, Check::Lost]
+        .map(|check| report.invariants.count(check));
+    let judged = |is_good| if is_good { "good" } else { "bad" };
     let tiles = [
-        (
+        tile(
             "placed",
-            grouped(orders.placed),
-            format!("{of_accepted} of {} accepted", grouped(orders.accepted)),
-            "",
+            ("", &grouped(orders.placed)),
+            &format!("{of_accepted} of {} accepted", grouped(orders.accepted)),
         ),
-        (
+        tile(
             "decided per second",
-            whole(report.decided_per_s),
-            format!("{} placed per second", whole(report.placed_per_s)),
-            "",
+            ("", &whole(report.decided_per_s)),
+            &format!("{} placed per second", whole(report.placed_per_s)),
         ),
-        (
+        tile(
             "end to end, p50",
-            milliseconds(latency.p50),
-            format!("of {} orders", grouped(latency.count)),
-            "",
+            ("", &milliseconds(latency.p50)),
+            &format!("of {} orders", grouped(latency.count)),
         ),
-        (
+        tile(
             "end to end, p99",
-            milliseconds(latency.p99),
-            format!("slowest {}", milliseconds(latency.max)),
-            "",
+            ("", &milliseconds(latency.p99)),
+            &format!("slowest {}", milliseconds(latency.max)),
         ),
-        (
+        tile(
             "oversold / undersold / lost",
-            broken,
-            "checked in the data".to_owned(),
-            if no_data { "bad" } else { "good" },
+            (judged(counts == [0; 3]), &counts.map(grouped).join(" / ")),
+            "checked in the data",
         ),
-        (
+        tile(
             "the generator",
-            if report.valid { "kept up" } else { "INVALID" }.to_owned(),
-            format!(
+            (
+                judged(report.valid),
+                if report.valid { "kept up" } else { "INVALID" },
+            ),
+            &format!(
                 "{} late, {} left out",
                 grouped(report.arrivals.late),
                 grouped(report.arrivals.dropped)
             ),
-            if report.valid { "good" } else { "bad" },
         ),
     ];
-    let tiles = joined(tiles.iter().map(|(name, value, note, class)| {
-        format!(
-            "<div class=\"tile\"><span>{}</span><strong class=\"{class}\">{}</strong><small>{}</small></div>",
-            escaped(name),
-            escaped(value),
-            escaped(note)
-        )
-    }));
+    let tiles = joined(tiles);
     format!("<div class=\"tiles\">{tiles}</div>\n")
 }

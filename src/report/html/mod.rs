@@ -2,6 +2,7 @@
 
 mod backlog;
 mod course;
+mod delay;
 mod fairness;
 mod head;
 mod heatmap;
@@ -56,6 +57,7 @@ fn body(report: &RunReport) -> String {
             rates::section(report).markup(),
             outcomes::section(report).markup(),
             backlog::section(report).markup(),
+            delay::section(report).markup(),
         ])
     };
     joined([

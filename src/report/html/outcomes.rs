@@ -2,7 +2,7 @@
 
 use super::course::{Column, Course};
 use super::section::Section;
-use super::svg::{Drawing, Frame, HALF, between, both};
+use super::svg::{Drawing, FULL, Frame, between, both, columns_max};
 use super::text::{at, double, share, whole};
 use crate::report::RunReport;
 use crate::terminal::{grouped, many};
@@ -17,7 +17,7 @@ pub(super) fn section(report: &RunReport) -> Section {
             ("area failed", "failed"),
             ("area refused", "refused at once"),
         ],
-        chart: both(HALF, |frame| chart(report, frame)),
+        chart: both(FULL, |frame| chart(report, frame)),
         header: vec!["from", "placed", "failed", "refused"],
         rows: (course.columns.iter())
             .map(|column| {
@@ -26,7 +26,7 @@ pub(super) fn section(report: &RunReport) -> Section {
                 row
             })
             .collect(),
-        half: true,
+        half: false,
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) fn reading(report: &RunReport, course: &Course<'_>) -> String {
 }
 
 fn chart(report: &RunReport, frame: Frame) -> String {
-    let course = Course::of(report, if frame.width < 400.0 { 60 } else { 100 });
+    let course = Course::of(report, columns_max(frame));
     let all = |column: &Column| column.placed + column.failed + column.refused;
     let most = (course.columns.iter())
         .map(|column| column.rate(all(column)))

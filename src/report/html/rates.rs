@@ -2,7 +2,7 @@
 
 use super::course::Course;
 use super::section::Section;
-use super::svg::{Drawing, FULL, Frame, LEFT, between, both};
+use super::svg::{Drawing, FULL, Frame, between, both, columns_max};
 use super::text::{at, double, share, whole};
 use crate::report::RunReport;
 use crate::terminal::{grouped, many};
@@ -77,15 +77,14 @@ pub(super) fn reading(report: &RunReport, course: &Course<'_>) -> String {
 }
 
 fn chart(report: &RunReport, frame: Frame) -> String {
-    let course = Course::of(report, if frame.width < 400.0 { 60 } else { 200 });
+    let course = Course::of(report, columns_max(frame));
     let most = course
         .columns
         .iter()
         .map(|column| column.rate(column.offered.max(column.arrived)))
         .fold(0.0, f64::max);
     let mut drawing = Drawing::new(frame, "Arrivals over time");
-    let bands = super::scale::Linear::new(course.end_s, LEFT, frame.right());
-    drawing.stages(course.stages, &bands, course.end_s);
+    drawing.stages(course.stages, course.end_s);
     let scale = drawing.numbers(most, "arrivals per second");
     let time = drawing.time(course.end_s);
     for column in &course.columns {

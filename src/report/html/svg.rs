@@ -122,22 +122,27 @@ impl Drawing {
         }
     }
 
-    /// A line through points; it is broken where there is none.
+    /// A line through points; it is broken where there is none, and a dot where there is only one.
     pub(super) fn line(
         &mut self,
         class: &str,
         points: impl IntoIterator<Item = Option<(f64, f64)>>,
     ) {
         let mut d = String::new();
-        let mut pen_is_down = false;
-        for point in points {
+        // How many points there are since the last gap.
+        let mut run = 0_usize;
+        for point in points.into_iter().chain([None]) {
             let Some((x, y)) = point else {
-                pen_is_down = false;
+                if run == 1 {
+                    // A point without neighbours is a dot: a line of no length, with round ends.
+                    d.push_str("h0");
+                }
+                run = 0;
                 continue;
             };
-            let command = if pen_is_down { 'L' } else { 'M' };
+            let command = if run == 0 { 'M' } else { 'L' };
             let _ = write!(d, "{command}{x:.1} {y:.1}");
-            pen_is_down = true;
+            run += 1;
         }
         self.path(class, &d);
     }
@@ -202,8 +207,9 @@ impl Drawing {
     }
 
     /// The parts of the run with a rate of their own, behind everything.
-    pub(super) fn stages(&mut self, stages: &[StageBand], time: &Linear, end_s: f64) {
+    pub(super) fn stages(&mut self, stages: &[StageBand], end_s: f64) {
         let frame = self.frame;
+        let time = Linear::new(end_s, LEFT, frame.right());
         for (number, stage) in stages.iter().enumerate() {
             let [from, to] = [stage.from_ms, stage.to_ms]
                 .map(|ms| time.place((super::text::double(ms) / 1_000.0).min(end_s)));
@@ -255,6 +261,15 @@ pub(super) fn both(wide: Frame, draw: impl Fn(Frame) -> String) -> String {
     )
 }
 
+/// How many columns of a course a chart has room for.
+pub(super) fn columns_max(frame: Frame) -> usize {
+    match frame.width {
+        width if width < 400.0 => 60,
+        width if width < 700.0 => 100,
+        _ => 200,
+    }
+}
+
 /// A number that fits beside an axis.
 pub(super) fn short(value: f64) -> String {
     let (value, unit) = match value {
@@ -295,7 +310,7 @@ mod tests {
             [Some((1.0, 2.0)), None, Some((3.0, 4.0)), Some((5.0, 6.0))],
         );
         let svg = drawing.done();
-        assert!(svg.contains("d=\"M1.0 2.0M3.0 4.0L5.0 6.0\""), "{svg}");
+        assert!(svg.contains("d=\"M1.0 2.0h0M3.0 4.0L5.0 6.0\""), "{svg}");
         assert!(svg.contains("aria-label=\"a&lt;b\""), "{svg}");
     }
 }

@@ -1,10 +1,8 @@
 //! What is best read as a table: steps, outcomes by reason, the baseline, the repeats, the settings.
 
-use serde_json::Value;
-
 use super::text::{double, escaped, share, table};
 use crate::report::verdict::{milliseconds, step as named};
-use crate::report::{Compared, Outcome, Repeat, RunReport, spread};
+use crate::report::{Compared, Outcome, Repeat, RunReport, settings, spread};
 use crate::terminal::{grouped, many};
 
 fn card(title: &str, reading: &str, body: &str, half: bool) -> String {
@@ -98,18 +96,8 @@ pub(super) fn baseline(report: &RunReport) -> String {
 }
 
 fn compared(figure: &Compared) -> Vec<String> {
-    let outcome = match figure.outcome {
-        Outcome::Same => "same",
-        Outcome::Better => "better",
-        Outcome::Worse => "WORSE",
-    };
-    vec![
-        figure.figure.clone(),
-        format!("{:.1} {}", figure.before, figure.unit),
-        format!("{:.1} {}", figure.now, figure.unit),
-        format!("{:+.1} %", figure.change * 100.0),
-        outcome.to_owned(),
-    ]
+    let outcome = figure.outcome.word().to_owned();
+    figure.cells().into_iter().chain([outcome]).collect()
 }
 
 pub(super) fn repeats(report: &RunReport) -> String {
@@ -159,16 +147,8 @@ pub(super) fn settings(report: &RunReport) -> String {
             format!("{} MiB", report.peak_rss_bytes >> 20),
         ],
     ];
-    if let Ok(Value::Object(settings)) = serde_json::to_value(&report.settings) {
-        rows.extend(
-            (settings.into_iter())
-                .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| match value {
-                    Value::String(text) => vec![name, text],
-                    other => vec![name, other.to_string()],
-                }),
-        );
-    }
+    let settings = settings::rows(&report.settings).into_iter();
+    rows.extend(settings.map(|(name, value)| vec![name, value]));
     card(
         "How it was run",
         "What another run has to share to be compared with this one.",

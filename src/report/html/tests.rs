@@ -1,5 +1,5 @@
 use super::course::Course;
-use super::{backlog, fairness, heatmap, outcomes, page, rates};
+use super::{backlog, delay, fairness, heatmap, outcomes, page, rates};
 use crate::domain::Sku;
 use crate::report::{RunReport, Series, StockCourse, fixture};
 
@@ -88,6 +88,10 @@ fn every_chart_is_read_from_its_data() {
         backlog::reading(&course),
         "The backlog was largest at 3.5 s with 180 messages and was worked off by 5.1 s, with at most 420 buyers under way."
     );
+    assert_eq!(
+        delay::reading(&course),
+        "Orders took longest at 3.5 s: half of them over 492 ms, one in a hundred over 2.2 s."
+    );
     let latency = heatmap::reading(&course, "place_order");
     assert!(
         latency.starts_with("p99 of placeOrder rose from a usual "),
@@ -122,5 +126,6 @@ fn where_nothing_was_measured_the_reading_says_so() {
         heatmap::reading(&course, "end_to_end"),
         "Nothing was measured of end to end."
     );
+    assert_eq!(delay::reading(&course), "No order ended.");
     assert!(backlog::reading(&course).starts_with("Nothing was ever seen waiting"));
 }

@@ -1,22 +1,6 @@
-//! Text that goes into HTML: names come from files and flags, and are never markup.
+//! Text that goes into HTML: tables, times, shares.
 
-/// Text without what HTML would read as markup, in elements and in quoted attributes.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\n' => safe.push(c),
-            c if c.is_control() => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
+pub(super) use crate::report::markup::escaped;
 
 /// A table: its header, and rows of as many cells. All but the first column are numbers.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {

@@ -2,7 +2,7 @@
 
 mod figures;
 
-use super::{Compared, Outcome, RunReport, TraceReport, Verdict, spread, verdict};
+use super::{RunReport, TraceReport, Verdict, spread, verdict};
 use crate::terminal::{Colour, Output, Table, counted, many};
 
 /// Findings shown; the JSON has more.
@@ -45,10 +45,6 @@ pub fn summary(report: &RunReport, out: &Output) -> anyhow::Result<()> {
 /// What decides whether the run is good.
 fn told_first(report: &RunReport, out: &Output) -> anyhow::Result<()> {
     let (word, text) = verdict::words(report);
-    let colour = match report.verdict {
-        Verdict::Ok => Colour::Green,
-        Verdict::Broken => Colour::Red,
-    };
     let interrupted = if report.interrupted {
         " (interrupted)"
     } else {
@@ -56,29 +52,20 @@ fn told_first(report: &RunReport, out: &Output) -> anyhow::Result<()> {
     };
     out.line(format_args!(
         "verdict: {}{interrupted}: {text}",
-        out.paint(colour, word)
+        out.judged(report.verdict == Verdict::Ok, [word, word])
     ))?;
     if let Some(why) = verdict::invalid(report) {
         out.line(format_args!("{}: {why}", out.paint(Colour::Red, "INVALID")))?;
     }
     for result in &report.thresholds {
-        let word = if result.ok {
-            out.paint(Colour::Green, "ok")
-        } else {
-            out.paint(Colour::Red, "MISSED")
-        };
+        let word = out.judged(result.ok, ["ok", "MISSED"]);
         out.line(format_args!(
             "threshold {word}: {}: {}",
             result.threshold, result.measured
         ))?;
     }
     for finding in report.findings.iter().take(FINDINGS_SHOWN) {
-        out.line(format_args!(
-            "  {}: {}: {}",
-            finding.check.as_str(),
-            finding.subject,
-            finding.detail
-        ))?;
+        out.line(format_args!("  {finding}"))?;
     }
     let hidden =
         report.findings.len().saturating_sub(FINDINGS_SHOWN) as u64 + report.findings_omitted;
@@ -101,11 +88,7 @@ fn baseline(report: &RunReport, out: &Output) -> anyhow::Result<()> {
     let Some(comparison) = &report.baseline else {
         return Ok(());
     };
-    let word = if comparison.slower {
-        out.paint(Colour::Red, "SLOWER than")
-    } else {
-        out.paint(Colour::Green, "no slower than")
-    };
+    let word = out.judged(!comparison.slower, ["no slower than", "SLOWER than"]);
     out.line(format_args!(
         "\nbaseline: {word} {} (oms {}), beyond a noise of {:.0} %",
         comparison.baseline,
@@ -113,27 +96,9 @@ fn baseline(report: &RunReport, out: &Output) -> anyhow::Result<()> {
         comparison.noise * 100.0
     ))?;
     let mut table = Table::new(&["figure", ">before", ">now", ">change", "outcome"]);
-    for Compared {
-        figure,
-        unit,
-        before,
-        now,
-        change,
-        outcome,
-    } in &comparison.figures
-    {
-        table.row([
-            figure.clone(),
-            format!("{before:.1} {unit}"),
-            format!("{now:.1} {unit}"),
-            format!("{:+.1} %", change * 100.0),
-            match outcome {
-                Outcome::Same => "same",
-                Outcome::Better => "better",
-                Outcome::Worse => "WORSE",
-            }
-            .to_owned(),
-        ]);
+    for figure in &comparison.figures {
+        let outcome = figure.outcome.word().to_owned();
+        table.row(figure.cells().into_iter().chain([outcome]));
     }
     out.table(&table)
 }

@@ -113,6 +113,10 @@ mod tests {
         ] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
+        for rate in ["500", "0.5", "0", "1000000", "333.3333333333333"] {
+            let rate: Rate = rate.parse().unwrap();
+            assert_eq!(rate.to_string().parse(), Ok(rate));
+        }
         assert_eq!(
             "2000000".parse::<Rate>().unwrap_err().to_string(),
             "`2000000` is too high a rate: at most 1000000/s is allowed"

@@ -13,15 +13,27 @@ impl Share {
         unit < self.0
     }
 
+    /// As a number from 0 to 1: what digests rest on.
+    pub const fn number(self) -> f64 {
+        self.0
+    }
+
     /// Whether nobody falls into it.
     pub fn is_none(self) -> bool {
         self.0 <= 0.0
     }
 }
 
+/// A percentage, such as `10%`, where that reads back as the same share; or else a number.
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        // 0.07 * 100 is 7.000000000000001.
+        let percent = (self.0 * 1e10).round() / 1e8;
+        if Self(percent / 100.0) == *self {
+            write!(f, "{percent}%")
+        } else {
+            write!(f, "{}", self.0)
+        }
     }
 }
 
@@ -97,6 +109,8 @@ pub enum ShareOfError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::simulate::{DurationSpan, Span};
 
@@ -117,11 +131,34 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_written_as_people_would() {
+        for (text, written) in [
+            ("0", "0%"),
+            ("0.07", "7%"),
+            ("7%", "7%"),
+            ("0.125", "12.5%"),
+            ("100%", "100%"),
+            ("0.3333333333333333", "0.3333333333333333"),
+        ] {
+            assert_eq!(text.parse::<Share>().unwrap().to_string(), written);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_share_reads_back(number in 0.0..=1.0_f64, percent in 0_u32..=10_000) {
+            for share in [Share(number), Share(f64::from(percent) / 10_000.0)] {
+                prop_assert_eq!(share.to_string().parse(), Ok(share));
+            }
+        }
+    }
+
+    #[test]
     fn a_share_of_buyers_does_something_so_much() {
         let times: ShareOf<DurationSpan> = "10%:1s..2s".parse().unwrap();
-        assert_eq!(times.to_string(), "0.1:1s..2s");
+        assert_eq!(times.to_string(), "10%:1s..2s");
         let lines: ShareOf<Span> = "0.5:10..40".parse().unwrap();
-        assert_eq!(lines.to_string(), "0.5:10..40");
+        assert_eq!(lines.to_string(), "50%:10..40");
         for (text, message) in [
             (
                 "10%",

@@ -1,6 +1,6 @@
 //! What a buyer is like, drawn from the seed.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::{Share, ShareOf};
@@ -89,16 +89,21 @@ impl Behaviour {
                 let _ = write!(words, "{name}={value};");
             }
         };
-        let some = |share: Share| (!share.is_none()).then(|| share.to_string());
+        let some = |share: Share| (!share.is_none()).then(|| share.number().to_string());
         say("abandon", some(self.abandon));
         say("click-twice", some(self.click_twice));
-        say("retry", self.retry.map(|of| of.to_string()));
-        say("give-up", self.give_up.map(|of| of.to_string()));
-        say("return-later", self.return_later.map(|of| of.to_string()));
-        say("bulk", self.bulk.map(|of| of.to_string()));
-        say("bots", self.bots.map(|of| of.to_string()));
+        say("retry", self.retry.as_ref().map(plain));
+        say("give-up", self.give_up.as_ref().map(plain));
+        say("return-later", self.return_later.as_ref().map(plain));
+        say("bulk", self.bulk.as_ref().map(plain));
+        say("bots", self.bots.as_ref().map(plain));
         words
     }
+}
+
+/// With the share as a number, whichever way people read it.
+fn plain<T: fmt::Display>(of: &ShareOf<T>) -> String {
+    format!("{}:{}", of.share.number(), of.how)
 }
 
 fn time(of: Option<ShareOf<DurationSpan>>, rng: &mut Rng) -> Option<Duration> {

@@ -166,6 +166,10 @@ fn slower_than_the_baseline_is_exit_code_5_and_other_settings_are_2() {
     let orders = place.json(&["audit"])["orders"].clone();
     let error = place.fails(2, &tiny(&["--baseline", "main", "--zipf", "0.5"]));
     assert!(error.contains("plan_digest"), "{error}");
+    let error = place.fails(2, &tiny(&["--baseline", "main", "--hold", "6s"]));
+    assert!(error.contains("hold_ms is 600000 and 6000"), "{error}");
+    let error = place.fails(2, &tiny(&["--baseline", "main", "--retry", "0.1:2s"]));
+    assert!(error.contains("retry is not given and `10%:2s`"), "{error}");
     assert_eq!(
         place.json(&["audit"])["orders"],
         orders,
@@ -213,6 +217,43 @@ fn the_shards_of_a_storm_are_its_buyers_and_merge_into_one_result() {
     }
     let error = place.fails(2, &["report", "merge", "1-2.json", "1-2.json"]);
     assert!(error.contains("both of shard 1/2"), "{error}");
+}
+
+#[test]
+fn a_report_says_what_made_the_load_and_shards_of_another_one_are_refused() {
+    let place = Place::new();
+    let at = |rate, shard, file| {
+        let seconds = [
+            "simulate",
+            "--rate",
+            rate,
+            "--duration",
+            "1s",
+            "--items",
+            "5",
+        ];
+        let crowd = [
+            "--restock",
+            "0s:top2:5",
+            "--shard",
+            shard,
+            "--report-file",
+            file,
+        ];
+        place.json(&[seconds.as_slice(), &crowd].concat())
+    };
+    let one = at("40", "1/2", "1.json");
+    assert_eq!(one["settings"]["rate"], "40/s", "{one}");
+    assert_eq!(one["settings"]["arrivals"], "poisson");
+    assert_eq!(one["settings"]["duration"], "1s");
+    assert_eq!(one["settings"]["restock"][0], "0s:top2:+5");
+    assert!(one["settings"].get("think").is_none(), "{one}");
+    at("40", "2/2", "2.json");
+    let merged = place.json(&["report", "merge", "1.json", "2.json"]);
+    assert_eq!(merged["settings"]["rate"], "40/s", "{merged}");
+    at("50", "2/2", "2.json");
+    let error = place.fails(2, &["report", "merge", "1.json", "2.json"]);
+    assert!(error.contains("rate is `40/s` and `50/s`"), "{error}");
 }
 
 #[test]
