@@ -81,6 +81,7 @@ pub fn storm(weight: u64) -> RunReport {
         invariants: Invariants::of(&[]),
         awaiting_gateway: 0,
         peak_rss_bytes: 96 << 20,
+        processor_s: 2.75,
         verdict: Verdict::Ok,
         interrupted: false,
         findings: Vec::new(),

@@ -116,6 +116,7 @@ pub fn merge(mut runs: Vec<Named>) -> Result<RunReport, MergeError> {
         // What committed state shows is of the whole store: whoever looked last saw all of it.
         awaiting_gateway: most(|run| run.awaiting_gateway),
         peak_rss_bytes: most(|run| run.peak_rss_bytes),
+        processor_s: all.iter().map(|run| run.processor_s).sum(),
         interrupted: all.iter().any(|run| run.interrupted),
         findings_omitted: most(|run| run.findings_omitted)
             + findings.len().saturating_sub(FINDINGS_MAX) as u64,

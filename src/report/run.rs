@@ -78,6 +78,10 @@ pub struct RunReport {
     /// The most memory this process had in use.
     #[serde(default)]
     pub peak_rss_bytes: u64,
+    /// Processor time that this process used while buyers came and were served, in seconds, to 10 ms: of the generator
+    /// where a service is stormed, of all that is embedded where it runs in this process.
+    #[serde(default)]
+    pub processor_s: f64,
     /// The verdict.
     pub verdict: Verdict,
     /// Whether the run was interrupted.

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::buyer::{self, Arrival, Scene};
 use super::driver::Driver;
 use super::gauges::Gauges;
-use super::measure::{Counts, Course, Event, Measured, Tally};
+use super::measure::{Counts, Course, Event, Measured, Tally, processor_time};
 use super::plan::Plan;
 use super::returns::Board;
 use super::sampler::{Glance, Sampler};
@@ -66,6 +66,8 @@ pub struct Run {
     pub punctuality: Punctuality,
     /// From the first arrival that counts to the last order that became final; zero if none did.
     pub elapsed: Duration,
+    /// How much processor time this process has used meanwhile, whatever it did.
+    pub processor_time: Duration,
     /// Whether it was interrupted.
     pub interrupted: bool,
     /// How many buyers were under way at most.
@@ -136,6 +138,7 @@ impl<D: Driver> Storm<D> {
     /// When a simulated buyer panics: its orders would be missing from the account.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Run {
         let began = self.sampler.began();
+        let used_before = processor_time();
         self.scene.tally.begin(began);
         let sampling = self.sample();
         let mut crowd = Crowd::new(Arc::clone(&self.scene.gauges), self.bounds.in_flight_max);
@@ -155,6 +158,7 @@ impl<D: Driver> Storm<D> {
             measured,
             course: self.sampler.finish(&rest),
             punctuality,
+            processor_time: processor_time().saturating_sub(used_before),
             interrupted: *stop.borrow(),
             in_flight_max: crowd.peak(),
             longest_answer: trouble.longest(),

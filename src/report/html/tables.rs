@@ -146,6 +146,10 @@ pub(super) fn settings(report: &RunReport) -> String {
             "memory at most".to_owned(),
             format!("{} MiB", report.peak_rss_bytes >> 20),
         ],
+        vec![
+            "processor time".to_owned(),
+            format!("{:.2} s", report.processor_s),
+        ],
     ];
     let settings = settings::rows(&report.settings).into_iter();
     rows.extend(settings.map(|(name, value)| vec![name, value]));

@@ -48,7 +48,7 @@ pub(super) fn latencies(report: &RunReport) -> Table {
 pub(super) fn rates(report: &RunReport) -> String {
     let orders = &report.orders;
     let mut text = format!(
-        "{}, {}, {} in {:.2} s: {:.0} decided/s, {:.0} placed/s; {} sold; {} MiB of memory",
+        "{}, {}, {} in {:.2} s: {:.0} decided/s, {:.0} placed/s; {} sold; {} MiB of memory, {:.2} s of processor time",
         many(report.users, "buyer"),
         many(orders.attempts, "cart"),
         many(orders.accepted, "order"),
@@ -57,6 +57,7 @@ pub(super) fn rates(report: &RunReport) -> String {
         report.placed_per_s,
         many(report.units_sold, "unit"),
         report.peak_rss_bytes >> 20,
+        report.processor_s,
     );
     // Writing to a string cannot fail.
     let _ = write!(text, "\nseed {}, plan {}", report.seed, report.plan_digest);

@@ -101,9 +101,10 @@ pub(super) static SHARES: [Figure; 2] = [
 ];
 
 /// Numbers.
-pub(super) static NUMBERS: [Figure; 3] = [
+pub(super) static NUMBERS: [Figure; 4] = [
     ("idle_unit_seconds", |run| run.fairness.idle_unit_seconds),
     ("elapsed_s", |run| run.elapsed_s),
     #[expect(clippy::cast_precision_loss, reason = "no memory has 2^53 bytes")]
     ("peak_rss_bytes", |run| run.peak_rss_bytes as f64),
+    ("processor_s", |run| run.processor_s),
 ];

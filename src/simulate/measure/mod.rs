@@ -6,14 +6,14 @@
 mod counts;
 mod course;
 mod latency;
-mod memory;
 mod pile;
+mod resources;
 mod slice;
 mod tally;
 
 pub use counts::{Counts, slot};
 pub use course::{Course, INTERVALS_MAX, Interval};
 pub use latency::{Latencies, Step, decode, encode};
-pub use memory::peak_rss_bytes;
+pub use resources::{peak_rss_bytes, processor_time};
 pub use slice::{Event, SLICE, Slice};
 pub use tally::{Measured, Tally, Timing};
