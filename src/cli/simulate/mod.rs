@@ -187,11 +187,18 @@ impl Set<'_> {
             bounds,
         );
         let watch = storm.watch();
-        let mut run = tokio::select! {
+        // A task, so that it stands among the buyers whom it lets in: from outside the runtime's threads, each buyer
+        // who comes or leaves would wake one of them.
+        let mut storming = tokio::spawn(storm.run(stop.requested()));
+        let run = tokio::select! {
             biased;
-            run = storm.run(stop.requested()) => run,
+            run = &mut storming => run,
             never = progress::show(self.context, &plan, watch, &self.gauges) => match never {},
         };
+        let mut run = run.unwrap_or_else(|failed| match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(failed) => unreachable!("nobody aborts a storm: {failed}"),
+        });
         let (longest, notes) = restocking.end();
         // What a correction gave back was as free as what an order did.
         run.longest_answer = run.longest_answer.max(longest);
