@@ -187,7 +187,9 @@ impl Client {
                 answered => return answered,
             }
         }
-        self.ask(self.connect().await?, ask, sent).await
+        // In a box, so that requests on kept connections need no room for this.
+        let new = Box::pin(self.connect()).await?;
+        self.ask(new, ask, sent).await
     }
 
     async fn ask(
