@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::gauges::Gauges;
-use super::measure::{Course, Event, SLICE, Slice, Step, Tally};
+use super::measure::{Course, Event, SLICE, Slice, Step, Tally, distribution};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(50);
@@ -104,7 +103,7 @@ impl Sampler {
             arrived: count(Event::Arrived),
             dropped: count(Event::Dropped),
             decided: count(Event::Placed) + count(Event::Failed),
-            latency_us: sum.latency.map(|histogram| percentiles(histogram.as_ref())),
+            latency_us: sum.latency_us.map(|times| percentiles(&times)),
         }
     }
 
@@ -135,13 +134,12 @@ impl State {
     }
 }
 
-fn percentiles(histogram: Option<&Histogram<u32>>) -> (u64, u64) {
-    histogram.map_or((0, 0), |histogram| {
-        (
-            histogram.value_at_quantile(0.5),
-            histogram.value_at_quantile(0.99),
-        )
-    })
+fn percentiles(times_us: &[u64]) -> (u64, u64) {
+    let histogram = distribution(times_us);
+    (
+        histogram.value_at_quantile(0.5),
+        histogram.value_at_quantile(0.99),
+    )
 }
 
 #[cfg(test)]

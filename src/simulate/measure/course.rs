@@ -79,9 +79,9 @@ impl Course {
     /// Adds what happened in a slice.
     pub fn add(&mut self, slice: &Slice) {
         let latency = slice
-            .latency
+            .latency_us
             .each_ref()
-            .map(|histogram| histogram.as_ref().map_or_else(Vec::new, latency::pack));
+            .map(|times| latency::pack(&latency::of(times)));
         self.at(slice.index).add(Interval {
             counts: slice.counts,
             latency,

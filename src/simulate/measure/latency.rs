@@ -92,9 +92,26 @@ pub(super) fn empty() -> Histogram<u32> {
     Histogram::new(3).expect("three significant digits")
 }
 
-/// Records a time in whole microseconds, at least one.
+/// A time in whole microseconds, at least one.
+pub(super) fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+/// Records a time.
 pub(super) fn record(histogram: &mut Histogram<u32>, took: Duration) {
-    let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+    record_us(histogram, micros(took));
+}
+
+/// The distribution of times in microseconds.
+pub(in crate::simulate) fn of(times_us: &[u64]) -> Histogram<u32> {
+    let mut histogram = empty();
+    for us in times_us {
+        record_us(&mut histogram, *us);
+    }
+    histogram
+}
+
+fn record_us(histogram: &mut Histogram<u32>, us: u64) {
     // It grows as needed; what is beyond all bounds is recorded as the largest there is.
     if histogram.record(us).is_err() {
         histogram.saturating_record(us);
@@ -154,17 +171,10 @@ pub fn decode(text: &str) -> Option<Histogram<u32>> {
 mod tests {
     use super::*;
 
-    fn of(values: impl IntoIterator<Item = u64>) -> Histogram<u32> {
-        let mut histogram = empty();
-        for us in values {
-            record(&mut histogram, Duration::from_micros(us));
-        }
-        histogram
-    }
-
     #[test]
     fn what_is_encoded_is_decoded_and_grows_on() {
-        let histogram = of((1..=1_000).map(|n| n * n));
+        let squares: Vec<u64> = (1..=1_000).map(|n| n * n).collect();
+        let histogram = of(&squares);
         let text = encode(&histogram);
         assert!(text.starts_with("HISTEw"), "{text}");
         let mut decoded = decode(&text).unwrap();
@@ -178,12 +188,13 @@ mod tests {
     fn nothing_recorded_takes_no_room() {
         assert_eq!(encode(&empty()), "");
         assert_eq!(decode("").unwrap().len(), 0);
-        assert_eq!(unpack(&pack(&of([7]))).max(), 7);
+        assert_eq!(unpack(&pack(&of(&[7]))).max(), 7);
     }
 
     #[test]
     fn what_took_no_time_took_a_microsecond_and_what_took_for_ever_is_the_largest() {
-        let mut histogram = of([0]);
+        let mut histogram = empty();
+        record(&mut histogram, Duration::ZERO);
         record(&mut histogram, Duration::MAX);
         assert_eq!((histogram.min(), histogram.len()), (1, 2));
     }

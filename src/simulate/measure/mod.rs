@@ -13,6 +13,7 @@ mod tally;
 
 pub use counts::{Counts, slot};
 pub use course::{Course, INTERVALS_MAX, Interval};
+pub(super) use latency::of as distribution;
 pub use latency::{Latencies, Step, decode, encode};
 pub use resources::{peak_rss_bytes, processor_time};
 pub use slice::{Event, SLICE, Slice};

@@ -285,8 +285,8 @@ mod tests {
         let (all, slices) = tally.take();
         assert_eq!(all.service.place_order.max(), 100);
         assert_eq!(all.latencies.place_order.max(), 1_000);
-        let latency = slices[0].latency[Step::PlaceOrder.index()].as_ref();
-        assert_eq!(latency.unwrap().max(), 1_000);
+        let latency_us = &slices[0].latency_us[Step::PlaceOrder.index()];
+        assert_eq!(*latency_us, [1_000]);
     }
 
     #[tokio::test]
