@@ -1,6 +1,6 @@
 //! After the last buyer has left: waits until what is still under way has ended, and finds out what became of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -16,6 +16,9 @@ use crate::queue::Queue;
 
 /// How often it is looked again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How many orders are looked at while they are not final.
+const LOOK_AT: usize = 200;
 
 /// The most orders read at once.
 const PAGE: usize = 2_000;
@@ -47,33 +50,71 @@ pub async fn wait<P: Ports>(
 ) -> Result<Aftermath, Error> {
     let open: Vec<&Told> = told.iter().filter(|told| told.answer.is_open()).collect();
     let end = ports.queue().end().await?;
-    let mut orders = HashMap::new();
+    let mut waiting = Waiting {
+        left: open.iter().copied().collect(),
+        orders: HashMap::new(),
+    };
     loop {
         // Read before the database is: what was consumed by then is found there.
         let consumed = ports.queue().consumed(&end).await?;
-        // What is final stays so, and is not read again.
-        let undecided: Vec<OrderId> = open
-            .iter()
-            .map(|told| told.order_id)
-            .filter(|id| !orders.get(id).is_some_and(is_final))
-            .collect();
-        orders.extend(read(ports, &undecided).await?);
-        let undecided = open.iter().filter(|told| {
-            // Nobody was told that an order in doubt exists: it need not.
-            match orders.get(&told.order_id) {
-                Some(order) => !is_final(order),
-                None => told.answer != Answer::InDoubt,
-            }
-        });
-        let undecided = undecided.count();
+        waiting.look(ports).await?;
         let due = ports.inventory().refunds_due(PAGE).await?.len() as u64;
         let over = Instant::now() >= deadline || *stop.borrow();
-        if (undecided == 0 && due == 0) || over {
+        if (waiting.left.is_empty() && due == 0) || over {
+            let orders = waiting.all(ports, &open).await?;
             let mut aftermath = account(ports, &open, &orders, consumed, counts).await;
             aftermath.unrefunded = due;
             return Ok(aftermath);
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Orders that may not be final yet.
+struct Waiting<'a> {
+    /// In the order in which they are looked at.
+    left: VecDeque<&'a Told>,
+    /// What was read of those that were looked at.
+    orders: HashMap<OrderId, Order>,
+}
+
+impl Waiting<'_> {
+    /// Goes through those that are left up to the first that are not final: while they are not, there is no need to
+    /// read the others, who may be a hundred thousand.
+    async fn look<P: Ports>(&mut self, ports: &P) -> Result<(), Error> {
+        let mut page = LOOK_AT;
+        while !self.left.is_empty() {
+            let front: Vec<&Told> = self.left.drain(..page.min(self.left.len())).collect();
+            let ids: Vec<OrderId> = front.iter().map(|told| told.order_id).collect();
+            self.orders.extend(read(ports, &ids).await?);
+            let open = front.into_iter().rev().filter(|told| {
+                // Nobody was told that an order in doubt exists: it need not.
+                match self.orders.get(&told.order_id) {
+                    Some(order) => !is_final(order),
+                    None => told.answer != Answer::InDoubt,
+                }
+            });
+            let before = self.left.len();
+            open.for_each(|told| self.left.push_front(told));
+            if self.left.len() > before {
+                break;
+            }
+            page = PAGE;
+        }
+        Ok(())
+    }
+
+    /// All orders as they are now. What is final stays so, and is not read again.
+    async fn all<P: Ports>(
+        mut self,
+        ports: &P,
+        open: &[&Told],
+    ) -> Result<HashMap<OrderId, Order>, Error> {
+        let unknown: Vec<OrderId> = (open.iter().map(|told| told.order_id))
+            .filter(|id| !self.orders.get(id).is_some_and(is_final))
+            .collect();
+        self.orders.extend(read(ports, &unknown).await?);
+        Ok(self.orders)
     }
 }
 
