@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use oms::simulate::decode_histogram;
 use serde_json::Value;
 
-use super::{Store, is_sound, number, report};
+use super::{Store, is_sound, number, report, storm_by};
 use crate::place::Place;
 use crate::process::{Process, Serve, until};
 
@@ -21,20 +21,15 @@ fn above(distribution: &Value, us: u64) -> u64 {
 fn a_pause_of_the_service_shows_in_the_latency_of_all_who_came_meanwhile() {
     let place = Place::seeded(50, 10_000);
     let serve = Serve::start(&place, &[]);
-    let url = serve.url();
-    let args = [
-        "simulate",
-        "--target",
-        &url,
+    let flags = [
         "--rate",
         "100",
         "--arrivals",
         "constant",
         "--duration",
         "6s",
-        "--json",
     ];
-    let storm = Process::start(&place, &args);
+    let storm = storm_by(&place, &serve, &flags);
     Store::of(&place).has_decided(50);
     serve.process.stop();
     let paused = Instant::now();

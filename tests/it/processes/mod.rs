@@ -89,13 +89,18 @@ const EXTRA_CART: &str = r#"{"customer":"c1","lines":[{"sku":"EXTRA","quantity":
 
 /// A storm over HTTP, as a process.
 fn storm(place: &Place, serve: &Serve, users: u32, ramp: &str) -> Process {
-    let (url, users) = (serve.url(), users.to_string());
-    Process::start(
+    storm_by(
         place,
-        &[
-            "simulate", "--target", &url, "--users", &users, "--ramp", ramp, "--json",
-        ],
+        serve,
+        &["--users", &users.to_string(), "--ramp", ramp],
     )
+}
+
+/// A storm over HTTP by these flags, as a process.
+fn storm_by(place: &Place, serve: &Serve, flags: &[&str]) -> Process {
+    let url = serve.url();
+    let args = [&["simulate", "--target", &url, "--json"], flags].concat();
+    Process::start(place, &args)
 }
 
 /// The report of a storm that went well: every order is final, and nothing is wrong.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{audited, found_nothing, is_sound, number, report, went_well};
+use super::{audited, found_nothing, is_sound, number, report, storm_by, went_well};
 use crate::place::Place;
 use crate::process::{Process, Serve};
 
@@ -10,11 +10,7 @@ use crate::process::{Process, Serve};
 fn corrected(stock: i64, rate: &str, correction: &str) -> (Value, Value) {
     let place = Place::seeded(1, stock);
     let serve = Serve::start(&place, &["--payment-url", "simulated:"]);
-    let url = serve.url();
-    let args = [
-        "simulate",
-        "--target",
-        &url,
+    let flags = [
         "--rate",
         rate,
         "--arrivals",
@@ -27,9 +23,8 @@ fn corrected(stock: i64, rate: &str, correction: &str) -> (Value, Value) {
         "1",
         "--restock",
         correction,
-        "--json",
     ];
-    let report = found_nothing(&Process::start(&place, &args).ended());
+    let report = found_nothing(&storm_by(&place, &serve, &flags).ended());
     let audit = audited(&place);
     assert_eq!(audit["units_sold"], report["units_sold"], "{audit:#}");
     let item = place.json(&["inventory", "show", "SKU-00001"]);
@@ -57,16 +52,14 @@ fn units_that_are_found_missing_at_a_service_are_not_sold() {
 
 #[test]
 fn a_scenario_storms_a_service_as_it_would_this_process() {
-    let scenario = ["simulate", "--scenario", "flash-sale", "--users", "300"];
+    let scenario = ["--scenario", "flash-sale", "--users", "300"];
     let place = Place::seeded(5, 20);
     place.write("oms.toml", "hold = \"5s\"\n");
     let gateway = "simulated:?success=0.9&latency=5ms..50ms";
     let serve = Serve::start(&place, &["--payment-url", gateway]);
-    let url = serve.url();
-    let args = [&scenario[..], &["--target", &url, "--json"]].concat();
-    let served = went_well(&Process::start(&place, &args).ended());
+    let served = went_well(&storm_by(&place, &serve, &scenario).ended());
     let target = served["settings"]["target"].as_str().unwrap();
-    assert!(target.starts_with(&url), "{target}");
+    assert!(target.starts_with(&serve.url()), "{target}");
     let sold = number(&served["units_sold"]);
     assert!(0 < sold && sold <= 100, "{served:#}");
     assert!(number(&served["orders"]["placed"]) > 0, "{served:#}");
@@ -80,7 +73,7 @@ fn a_scenario_storms_a_service_as_it_would_this_process() {
 
     let place = Place::new();
     let here = ["--items", "5", "--stock", "20", "--hold", "5s", "--json"];
-    let args = [&scenario[..], &here].concat();
+    let args = [&["simulate"], &scenario[..], &here].concat();
     let done = Process::start(&place, &args).ended();
     is_sound(&report(&done));
     assert_eq!(
