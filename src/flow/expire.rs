@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use super::{Flow, Placement};
 use crate::domain::{OrderId, Reason};
-use crate::inventory::{HoldEnd, Inventory, Refund};
+use crate::inventory::{HoldEnd, Inventory, Owed, Refund};
 use crate::payments::Payments;
 use crate::ports::{Error, Ports};
 
@@ -54,9 +54,7 @@ impl<P: Ports> Flow<P> {
             }
         }
         drop(released);
-        let executed = self
-            .refund(self.ports().inventory().refunds_due(SWEEP_MAX).await?)
-            .await;
+        let executed = self.refund(self.next_refunds().await?).await;
         swept.refunded = executed.len();
         if !executed.is_empty() {
             self.ports().inventory().refunded(executed).await?;
@@ -64,6 +62,20 @@ impl<P: Ports> Flow<P> {
         // Those that wait for the gateway stay overdue: only progress is a reason to go on at once.
         swept.more = full && swept.settled > 0;
         Ok(swept)
+    }
+
+    /// Refunds of this round: behind those of the last one, and from the front again after the last, as above, so that
+    /// those that fail again and again keep nobody from having a turn.
+    async fn next_refunds(&self) -> Result<Vec<Refund>, Error> {
+        let after = *self.0.refunded_to.lock();
+        let due = self
+            .ports()
+            .inventory()
+            .refunds_due(after, SWEEP_MAX)
+            .await?;
+        let full = due.len() == SWEEP_MAX;
+        *self.0.refunded_to.lock() = due.last().filter(|_| full).map(Owed::from);
+        Ok(due)
     }
 
     /// Executes one refund. A gateway that hangs must not hold up those that come after, nor the next round.

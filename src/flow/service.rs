@@ -15,7 +15,7 @@ use super::stock_reads::Share;
 use super::{Metrics, Settings, stock_reads};
 use crate::domain::{CartHash, Line, Order, OrderId, Reason, Status, StatusSet, Timestamp};
 use crate::group::Group;
-use crate::inventory::{HoldEnd, Inventory, Settle, SettleOutcome, StockLevel};
+use crate::inventory::{HoldEnd, Inventory, Owed, Settle, SettleOutcome, StockLevel};
 use crate::ports::{Clock, Error, Ports};
 use crate::queue::{Message, Position, Queue};
 use crate::rng::{OrderIds, Rng};
@@ -65,6 +65,8 @@ pub(super) struct Inner<P: Ports> {
     backlog: Backlog,
     /// Where the last round over overdue orders ended, if it did not reach the end.
     pub(super) swept_to: Mutex<Option<HoldEnd>>,
+    /// Where the last round over due refunds ended, if it did not reach the end.
+    pub(super) refunded_to: Mutex<Option<Owed>>,
 }
 
 /// The size of the backlog as last read, so that not every cart reads it.
@@ -145,6 +147,7 @@ impl<P: Ports> Flow<P> {
                 messages: AtomicU64::new(0),
             },
             swept_to: Mutex::default(),
+            refunded_to: Mutex::default(),
         };
         Self(Arc::new(inner))
     }

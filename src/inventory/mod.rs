@@ -24,7 +24,7 @@ pub use admin::{
 };
 pub use audit::{AuditReport, Check, Finding};
 pub use types::{
-    HoldEnd, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle, SettleAction,
+    HoldEnd, Owed, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle, SettleAction,
     SettleOutcome, Settlement, StockAnswer, StockLevel,
 };
 
@@ -68,8 +68,13 @@ pub trait Inventory: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Order>, Error>> + Send;
 
-    /// At most `limit` refunds that are recorded and not yet executed, oldest first.
-    fn refunds_due(&self, limit: usize) -> impl Future<Output = Result<Vec<Refund>, Error>> + Send;
+    /// At most `limit` refunds that are recorded and not yet executed, oldest first; those of one moment by id. With
+    /// `after`, only those that come after it.
+    fn refunds_due(
+        &self,
+        after: Option<Owed>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Refund>, Error>> + Send;
 
     /// Marks refunds as executed; may be repeated.
     fn refunded(&self, ids: Vec<OrderId>) -> impl Future<Output = Result<(), Error>> + Send;

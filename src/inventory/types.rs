@@ -135,6 +135,24 @@ impl From<&Order> for HoldEnd {
     }
 }
 
+/// Where a refund stands among those that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owed {
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The order, among those that were settled at once.
+    pub order_id: OrderId,
+}
+
+impl From<&Refund> for Owed {
+    fn from(refund: &Refund) -> Self {
+        Self {
+            recorded_at: refund.recorded_at,
+            order_id: refund.order_id,
+        }
+    }
+}
+
 /// Money that is owed to a buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use super::{
     Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState, HoldEnd,
-    Item, NewItem, OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
-    StockAnswer, Story,
+    Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle,
+    Settlement, StockAnswer, Story,
 };
 use crate::domain::{
     AcceptedCart, Cart, CartError, Customer, Line, Order, OrderId, Sku, Timestamp,
@@ -159,6 +159,10 @@ pub struct Expired {
 /// Refunds that are recorded and not executed.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RefundsDue {
+    /// Only those after this one.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Owed>,
     /// At most so many.
     pub limit: usize,
 }

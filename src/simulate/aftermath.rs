@@ -58,7 +58,7 @@ pub async fn wait<P: Ports>(
         // Read before the database is: what was consumed by then is found there.
         let consumed = ports.queue().consumed(&end).await?;
         waiting.look(ports).await?;
-        let due = ports.inventory().refunds_due(PAGE).await?.len() as u64;
+        let due = ports.inventory().refunds_due(None, PAGE).await?.len() as u64;
         let over = Instant::now() >= deadline || *stop.borrow();
         if (waiting.left.is_empty() && due == 0) || over {
             let orders = waiting.all(ports, &open).await?;

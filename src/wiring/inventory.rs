@@ -12,8 +12,8 @@ use crate::inventory::sqlite::SqliteInventory;
 use crate::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
     DeadLetterIndex, DeadLetterRow, DeadLetterState, HoldEnd, Inventory, Item, NewItem,
-    OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
-    Story,
+    OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
+    StockAnswer, Story,
 };
 use crate::ports::Error;
 
@@ -60,8 +60,8 @@ impl Inventory for AnyInventory {
         pass_on!(self, inner => inner.expired(after, limit).await)
     }
 
-    async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {
-        pass_on!(self, inner => inner.refunds_due(limit).await)
+    async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {
+        pass_on!(self, inner => inner.refunds_due(after, limit).await)
     }
 
     async fn refunded(&self, ids: Vec<OrderId>) -> Result<(), Error> {

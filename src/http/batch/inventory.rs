@@ -73,7 +73,7 @@ pub(crate) async fn expired<P: Served>(
     told(api.inventory().expired(call.after, call.limit).await)
 }
 
-/// Refunds that are recorded and not executed, oldest first.
+/// Refunds that are recorded and not executed, oldest first; `after` (`recorded_at`, `order_id`) goes on behind one.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/refunds-due", operation_id = "batch_refunds_due", tag = "batch",
     request_body = wire::RefundsDue,
@@ -83,7 +83,7 @@ pub(crate) async fn refunds_due<P: Served>(
     State(api): State<Api<P>>,
     Sent(call): Sent<wire::RefundsDue>,
 ) -> Told<wire::RefundsDue> {
-    told(api.inventory().refunds_due(call.limit).await)
+    told(api.inventory().refunds_due(call.after, call.limit).await)
 }
 
 /// Mark refunds as executed.

@@ -15,8 +15,8 @@ use super::wire::{self, REQUEST_BYTES_MAX};
 use super::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
     DeadLetterIndex, DeadLetterRow, DeadLetterState, HoldEnd, Inventory, Item, NewItem,
-    OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
-    Story,
+    OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
+    StockAnswer, Story,
 };
 use crate::domain::{Order, OrderId, Sku};
 use crate::ports::Error;
@@ -64,8 +64,8 @@ impl Inventory for HttpInventory {
             .await
     }
 
-    async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {
-        self.call("read due refunds", &wire::RefundsDue { limit })
+    async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {
+        self.call("read due refunds", &wire::RefundsDue { after, limit })
             .await
     }
 

@@ -51,7 +51,7 @@ use self::lane::{Ask, Job, Lane};
 use self::reserve::Reserve;
 use self::settle::SettleAll;
 use super::{
-    Error, HoldEnd, Inventory, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle,
+    Error, HoldEnd, Inventory, Owed, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle,
     Settlement, StockAnswer, StockLevel,
 };
 use crate::domain::{Order, OrderId, Sku};
@@ -154,9 +154,9 @@ impl Inventory for MysqlInventory {
         self.reading.read("read overdue orders", &ask).await
     }
 
-    async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {
-        let ask = Ask(limit, |connection, limit| {
-            Box::pin(read::refunds_due(connection, *limit))
+    async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {
+        let ask = Ask((after, limit), |connection, (after, limit)| {
+            Box::pin(read::refunds_due(connection, *after, *limit))
         });
         self.reading.read("read due refunds", &ask).await
     }

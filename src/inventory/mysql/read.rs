@@ -11,7 +11,7 @@ use super::rows::{self, Fields, ITEM_COLUMNS, NOW, ORDER_COLUMNS, REFUND_COLUMNS
 use super::sql;
 use crate::domain::{Order, OrderId, Sku, Timestamp};
 use crate::inventory::decide::ItemRow;
-use crate::inventory::{HoldEnd, Refund, StockLevel};
+use crate::inventory::{HoldEnd, Owed, Refund, StockLevel};
 
 /// How many held orders are looked at for the earliest hold on an item.
 const HOLDS_READ_MAX: usize = 1_000;
@@ -161,12 +161,25 @@ pub(super) async fn expired(
 }
 
 /// Refunds that are not executed, the oldest first.
-pub(super) async fn refunds_due(connection: &mut Conn, limit: usize) -> Result<Vec<Refund>, Fault> {
+pub(super) async fn refunds_due(
+    connection: &mut Conn,
+    after: Option<Owed>,
+    limit: usize,
+) -> Result<Vec<Refund>, Fault> {
+    // Before every refund there can be.
+    let after = after.unwrap_or(Owed {
+        recorded_at: Timestamp::from_millis(i64::MIN),
+        order_id: OrderId::from_bytes([0; 16]),
+    });
+    // As above.
     let query = format!(
         "SELECT {REFUND_COLUMNS} FROM refunds FORCE INDEX (refunds_due) \
-         WHERE executed_at IS NULL ORDER BY recorded_at LIMIT {limit}"
+         WHERE executed_at IS NULL AND recorded_at >= ? AND (recorded_at > ? OR order_id > ?) \
+         ORDER BY recorded_at, order_id LIMIT {limit}"
     );
-    let rows: Vec<Row> = connection.query(query).await?;
+    let from = after.recorded_at.millis();
+    let parameters = (from, from, after.order_id.as_bytes().as_slice());
+    let rows: Vec<Row> = connection.exec(query, parameters).await?;
     rows.into_iter().map(rows::refund).collect()
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::decide::{self, Book, Context};
 use super::{
-    HoldEnd, Inventory, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
+    HoldEnd, Inventory, Owed, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
 };
 use crate::domain::{Order, OrderId, OrderState, Sku};
 use crate::ports::{Clock, Error};
@@ -136,9 +136,9 @@ impl<C: Clock> Inventory for SqliteInventory<C> {
         })
     }
 
-    async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {
+    async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {
         self.store.read("read due refunds", |connection| {
-            read::refunds_due(connection, limit)
+            read::refunds_due(connection, after, limit)
         })
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Error, OptionalExtension, Row};
 use super::rows::{self, ORDER_COLUMNS};
 use crate::domain::{Order, OrderId, Sku, Timestamp};
 use crate::inventory::decide::ItemRow;
-use crate::inventory::{HoldEnd, Refund, StockLevel};
+use crate::inventory::{HoldEnd, Owed, Refund, StockLevel};
 
 /// How many held orders are looked at for the earliest hold on an item.
 const HOLDS_READ_MAX: usize = 1_000;
@@ -165,13 +165,30 @@ pub(super) fn refunds_of<'a>(
 }
 
 /// Refunds that are not executed, the oldest first.
-pub(super) fn refunds_due(connection: &Connection, limit: usize) -> Result<Vec<Refund>, Error> {
+pub(super) fn refunds_due(
+    connection: &Connection,
+    after: Option<Owed>,
+    limit: usize,
+) -> Result<Vec<Refund>, Error> {
+    // Before every refund there can be.
+    let after = after.unwrap_or(Owed {
+        recorded_at: Timestamp::from_millis(i64::MIN),
+        order_id: OrderId::from_bytes([0; 16]),
+    });
     connection
         .prepare_cached(
             "SELECT order_id, amount, reason, recorded_at, executed_at FROM refunds \
-             WHERE executed_at IS NULL ORDER BY recorded_at LIMIT ?1",
+             WHERE executed_at IS NULL AND (recorded_at, order_id) > (?1, ?2) \
+             ORDER BY recorded_at, order_id LIMIT ?3",
         )?
-        .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], refund)?
+        .query_map(
+            (
+                after.recorded_at.millis(),
+                after.order_id.as_bytes(),
+                i64::try_from(limit).unwrap_or(i64::MAX),
+            ),
+            refund,
+        )?
         .collect()
 }
 

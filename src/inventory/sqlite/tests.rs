@@ -74,5 +74,5 @@ async fn a_settlement_whose_refund_cannot_be_recorded_is_not_made() {
     execute("DROP TRIGGER refuse").await.unwrap();
     settle().await.unwrap();
     assert_eq!(state().await, (OrderState::Failed, 0, 0));
-    assert_eq!(inventory.refunds_due(10).await.unwrap().len(), 1);
+    assert_eq!(inventory.refunds_due(None, 10).await.unwrap().len(), 1);
 }

@@ -99,7 +99,7 @@ pub async fn confirm_and_release_at_once_settle_an_order_one_way(store: &Fixture
     let (available, blocked, sold) = store.counters("A").await;
     assert_eq!((available + sold, blocked), (20, 0));
     // Whoever paid and lost is owed.
-    let due = store.port.refunds_due(100).await.unwrap();
+    let due = store.port.refunds_due(None, 100).await.unwrap();
     assert_eq!(i64::try_from(due.len()).unwrap(), available);
     store.assert_conserved().await;
 }

@@ -1,7 +1,9 @@
 //! What [`Inventory::settle`] promises: confirm, release, abandon, and the refunds that follow.
 
 use oms::domain::{OrderState, Reason};
-use oms::inventory::{Adjusted, Adjustment, Refund, ReserveOutcome, SettleAction, StockLevel};
+use oms::inventory::{
+    Adjusted, Adjustment, Owed, Refund, ReserveOutcome, SettleAction, StockLevel,
+};
 use uuid::Uuid;
 
 use super::Fixture;
@@ -42,7 +44,7 @@ impl<I: Store> Fixture<I> {
     }
 
     async fn due(&self) -> Vec<Refund> {
-        self.other.refunds_due(100).await.unwrap()
+        self.other.refunds_due(None, 100).await.unwrap()
     }
 
     async fn settle_one(&self, number: u64, action: SettleAction) -> bool {
@@ -298,7 +300,14 @@ pub async fn a_refund_is_due_until_it_is_executed_and_is_owed_once(store: &Fixtu
     let ids: Vec<_> = due.iter().map(|refund| refund.order_id).collect();
     assert_eq!(ids, [id(2), id(1)], "oldest first");
     assert!(due.iter().all(|refund| refund.executed_at.is_none()));
-    assert_eq!(store.port.refunds_due(1).await.unwrap(), due[..1]);
+    let first = store.port.refunds_due(None, 1).await.unwrap();
+    assert_eq!(first, due[..1]);
+    // Behind the first comes the second, and behind that nothing.
+    let behind = |refund: &Refund| Some(Owed::from(refund));
+    let second = store.port.refunds_due(behind(&due[0]), 10).await.unwrap();
+    assert_eq!(second, due[1..]);
+    let none = store.port.refunds_due(behind(&due[1]), 10).await.unwrap();
+    assert_eq!(none, []);
     // A repeat owes nothing new, before and after it was executed.
     assert!(!store.settle_one(2, confirm()).await);
     assert_eq!(store.due().await, due);

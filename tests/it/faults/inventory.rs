@@ -6,8 +6,8 @@ use oms::domain::{Order, OrderId, Sku};
 use oms::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
     DeadLetterIndex, DeadLetterRow, DeadLetterState, Error, HoldEnd, Inventory, Item, NewItem,
-    OrderFilter, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
-    Story,
+    OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
+    StockAnswer, Story,
 };
 use uuid::Uuid;
 
@@ -42,8 +42,8 @@ impl<T: Inventory> Inventory for Faulty<T> {
         self.faults.pass(Op::Expired, call).await
     }
 
-    async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {
-        let call = self.inner.refunds_due(limit);
+    async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {
+        let call = self.inner.refunds_due(after, limit);
         self.faults.pass(Op::RefundsDue, call).await
     }
 

@@ -169,7 +169,7 @@ impl World {
                     .filter(|order| order.state == OrderState::Blocked)
                     .count()
             };
-            let due = self.inventory.refunds_due(1).await.unwrap().len();
+            let due = self.inventory.refunds_due(None, 1).await.unwrap().len();
             let backlog = self.queue.backlog().await.unwrap();
             if (blocked, due, backlog) == (0, 0, 0) {
                 break;

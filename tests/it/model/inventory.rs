@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oms::domain::{Money, Order, OrderId, OrderState, Sku};
 use oms::inventory::decide::{self, Book, Changes, Context, ItemRow};
 use oms::inventory::{
-    AdjustmentRow, BatchRow, DeadLetterRow, Error, HoldEnd, Inventory, NewItem, Refund,
+    AdjustmentRow, BatchRow, DeadLetterRow, Error, HoldEnd, Inventory, NewItem, Owed, Refund,
     Reservation, ReserveBatch, Settle, Settlement, StockAnswer, StockLevel,
 };
 use oms::ports::Clock;
@@ -267,12 +267,14 @@ impl Inventory for ModelInventory {
         Ok(orders)
     }
 
-    async fn refunds_due(&self, limit: usize) -> Result<Vec<Refund>, Error> {
+    async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {
         yield_now().await;
         let state = self.state();
-        let due = |refund: &&Refund| refund.executed_at.is_none();
+        let due = |refund: &&Refund| {
+            refund.executed_at.is_none() && after.is_none_or(|after| Owed::from(*refund) > after)
+        };
         let mut refunds: Vec<Refund> = state.refunds.values().filter(due).cloned().collect();
-        refunds.sort_by_key(|refund| (refund.recorded_at, refund.order_id));
+        refunds.sort_by_key(|refund| Owed::from(refund));
         refunds.truncate(limit);
         Ok(refunds)
     }

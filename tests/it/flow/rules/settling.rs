@@ -132,7 +132,10 @@ async fn rule_02_a_late_confirmation_of_a_failed_order_is_refunded_once() {
         assert_eq!(settled.outcomes[0].applied, round == 0);
     }
     assert_eq!(world.state(1), failed(Reason::Expired), "FAILED is final");
-    assert_eq!(world.inventory.refunds_due(10).await.unwrap().len(), 1);
+    assert_eq!(
+        world.inventory.refunds_due(None, 10).await.unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]

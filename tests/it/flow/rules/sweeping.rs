@@ -1,8 +1,8 @@
-//! Rule 1's sweep: every overdue order has its turn.
+//! The sweep of rules 1 and 11: every overdue order and every refund has its turn.
 
 use std::time::Duration;
 
-use oms::domain::Reason;
+use oms::domain::{Money, Reason};
 
 use crate::faults::{Fault, Op};
 use crate::flow::world::{BLOCKED, World, failed};
@@ -39,5 +39,40 @@ async fn rule_01_orders_that_wait_for_their_gateway_do_not_keep_later_ones_from_
     assert_eq!(world.state(1), BLOCKED);
     assert_eq!(shop.flow.sweep().await.unwrap().settled, 1_000);
     assert_eq!(world.state(1), failed(Reason::Expired));
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_11_refunds_that_fail_do_not_keep_later_ones_from_being_executed() {
+    let world = World::selling([("A", 2_000)]);
+    let shop = world.process();
+    let last = u64::from(AWAITING) + 1;
+    for number in 1..=last {
+        shop.accept(number, [("A", 1)]).await;
+    }
+    shop.work_once().await;
+    // All are found missing: whoever pays is owed the money.
+    world.correct("A", -2_000);
+    shop.faults.always([Op::Refund], &Fault::Unavailable);
+    for number in 1..=last {
+        if number == last {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        shop.place(number).await.unwrap();
+        assert_eq!(world.state(number), failed(Reason::NegativeInventory));
+    }
+    shop.faults.clear();
+    // The gateway refuses all but the last one.
+    let refusals = vec![Fault::Unavailable; AWAITING.into()];
+    shop.faults.next(Op::Refund, refusals);
+    let returned = |number| world.paid(number).1;
+    assert_eq!(shop.flow.sweep().await.unwrap().refunded, 0);
+    assert_eq!(returned(last), Money::ZERO);
+    assert_eq!(shop.flow.sweep().await.unwrap().refunded, 1);
+    assert_ne!(returned(last), Money::ZERO);
+    // From the front again.
+    assert_eq!(returned(1), Money::ZERO);
+    assert_eq!(shop.flow.sweep().await.unwrap().refunded, 1_000);
+    assert_ne!(returned(1), Money::ZERO);
     world.check_invariants().await;
 }
