@@ -83,10 +83,17 @@ fn quoted(value: &Value) -> String {
     }
 }
 
-/// A setting as text, such as `30s:500, 10s:1000` for two stages.
+/// A setting as text, such as `30s:500, 10s:1000` for two stages, or `created 100, was_empty` for what was seeded.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Object(facts) => {
+            let facts = facts.iter().filter_map(|(name, value)| match value {
+                Value::Bool(so) => so.then(|| name.clone()),
+                other => Some(format!("{name} {}", shown(other))),
+            });
+            facts.collect::<Vec<_>>().join(", ")
+        }
         Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
@@ -116,6 +123,7 @@ fn pairs(settings: Map<String, Value>) -> Vec<(String, String)> {
 mod tests {
     use super::*;
     use crate::report::fixture;
+    use crate::simulate::Seeded;
 
     fn of(change: impl FnOnce(&mut RunReport)) -> RunReport {
         let mut run = fixture::report();
@@ -151,12 +159,19 @@ mod tests {
 
     #[test]
     fn lists_are_shown_without_brackets_and_what_is_not_there_not_at_all() {
-        let run = of(|run| {
+        let mut run = of(|run| {
             run.settings.load.stage = vec!["30s:500".to_owned(), "10s:1000".to_owned()];
         });
         let stages = ("stage".to_owned(), "30s:500, 10s:1000".to_owned());
+        run.settings.seeded = Some(Seeded {
+            created: 100,
+            was_empty: true,
+            ..Seeded::default()
+        });
         let rows = rows(&run.settings);
         assert!(rows.contains(&stages), "{rows:?}");
+        let seeded = "created 100, had_more 0, topped_up 0, was_empty".to_owned();
+        assert!(rows.contains(&("seeded".to_owned(), seeded)), "{rows:?}");
         assert_eq!(load(&run.settings), [stages]);
         assert!(rows.iter().all(|(name, _)| name != "rate"), "{rows:?}");
     }
