@@ -19,6 +19,12 @@ use crate::ports::Error;
 /// The longest that one answer may take.
 pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// How long a new topic may take to be known to every broker.
+const SPREADING_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether it is.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// The longest wait for the cause of a failure.
 const CAUSE_WAIT_MAX: Duration = Duration::from_millis(100);
 
@@ -149,14 +155,24 @@ impl Probe {
         }))
     }
 
-    /// The topic of the queue, which has to be there.
+    /// The topic of the queue, which has to be there. One that was made a moment ago may be known to one broker and
+    /// not yet to the one that is asked.
     pub(super) fn own_topic(&self) -> Result<Topic, Error> {
-        let found = self.topic(&self.topic)?;
-        found.ok_or_else(|| {
-            let (topic, brokers) = (&self.topic, &self.brokers);
-            Error::permanent(format!("use the Kafka topic {topic} (asked {brokers})"))
-                .because(Cause("it is not there: `oms migrate` makes it".to_owned()))
-        })
+        let deadline = Instant::now() + SPREADING_WAIT_MAX;
+        loop {
+            if let Some(topic) = self.topic(&self.topic)? {
+                return Ok(topic);
+            }
+            if Instant::now() >= deadline {
+                let (topic, brokers) = (&self.topic, &self.brokers);
+                let error =
+                    Error::permanent(format!("use the Kafka topic {topic} (asked {brokers})"));
+                return Err(
+                    error.because(Cause("it is not there: `oms migrate` makes it".to_owned()))
+                );
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// The offsets of all partitions, read after this call began. Committed ones are read first, so that a backlog is

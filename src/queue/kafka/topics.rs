@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::runtime::Handle;
 
 use super::failure::{self, Cause};
-use super::probe::Probe;
+use super::probe::{LOOK_EVERY, Probe};
 use super::report::Report;
 use super::settings;
 use super::url::KafkaUrl;
@@ -19,11 +19,8 @@ use crate::ports::Error;
 /// How long the brokers may take to make topics, or to describe them.
 const ADMIN_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// How long new topics may take to be there for everyone.
+/// How long new topics may take to be there, with leaders.
 const VISIBLE_WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether they are.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How many replicas a topic gets if there are that many brokers.
 const REPLICATION: usize = 3;
@@ -34,7 +31,7 @@ const RETENTION_MS: &str = "604800000";
 /// Dead letters are kept until somebody has looked.
 const FOR_EVER: &str = "-1";
 
-/// Makes both topics, unless they are there, and waits until everyone sees them. Those that are there stay as they are.
+/// Makes both topics, unless they are there, and waits until they have leaders. Those that are there stay as they are.
 /// Blocks.
 pub(super) fn migrate(url: &KafkaUrl, runtime: &Handle) -> Result<(), Error> {
     let probe = Probe::new(url)?;

@@ -4,7 +4,6 @@ mod away;
 mod cluster;
 mod login;
 mod server;
-mod speed;
 
 use std::time::Duration;
 
