@@ -265,8 +265,10 @@ fn a_store_of_a_newer_program_is_refused_by_every_long_command_and_left_alone() 
 #[test]
 fn a_target_where_nobody_listens_is_one_error_after_ten_seconds() {
     let place = Place::seeded(1, 5);
+    let asked = Instant::now();
     // The discard port: nobody listens there.
     let done = Process::start(&place, &["simulate", "--target", "http://127.0.0.1:9"]).ended();
+    let took = asked.elapsed();
     assert_eq!(done.code, Some(1), "{done:?}");
     let error = done.error();
     assert!(error.contains("was not ready within 10 s"), "{error}");
@@ -275,6 +277,10 @@ fn a_target_where_nobody_listens_is_one_error_after_ten_seconds() {
         "{error}"
     );
     assert!(error.contains("Connection refused"), "{error}");
+    assert!(
+        took > Duration::from_secs(9) && took < Duration::from_secs(14),
+        "{took:?}"
+    );
     audited(&place);
 }
 
