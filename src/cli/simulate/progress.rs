@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::figures::ms;
 use crate::cli::Context;
 use crate::domain::format_duration;
 use crate::simulate::{Arrivals, Counts, Gauges, Glance, Plan, Step};
@@ -24,7 +25,7 @@ pub(super) async fn show(
     }
     let began = Instant::now();
     let (total, by_time) = match lasts(plan) {
-        Some(lasts) => (millis(lasts), true),
+        Some(lasts) => (ms(lasts), true),
         None => (plan.users_coming(), false),
     };
     let bar = context.out.bar_over_lines(total);
@@ -33,7 +34,7 @@ pub(super) async fn show(
         let (counts, glance) = watch();
         let passed = began.elapsed();
         bar.set_position(if by_time {
-            millis(passed).min(total)
+            ms(passed).min(total)
         } else {
             counts.finished
         });
@@ -54,10 +55,6 @@ fn lasts(plan: &Plan) -> Option<Duration> {
         Arrivals::Again { duration, .. } => Some(*duration),
         Arrivals::Open { schedule, .. } => schedule.duration(),
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The part of the run that it is in.
@@ -96,7 +93,7 @@ fn text(view: &View<'_>) -> String {
     );
     let step = |step: Step| {
         let (half, most) = glance.latency_us[step.index()];
-        format!("p50 {:>8} p99 {:>8}", ms(half), ms(most))
+        format!("p50 {:>8} p99 {:>8}", shown(half), shown(most))
     };
     let took = format!(
         "in ms        cart {}   order {}",
@@ -117,7 +114,7 @@ fn text(view: &View<'_>) -> String {
 }
 
 /// Microseconds as milliseconds; a dash where nothing was measured.
-fn ms(us: u64) -> String {
+fn shown(us: u64) -> String {
     match us {
         0 => "-".to_owned(),
         us => format!("{}.{}", us / 1_000, us % 1_000 / 100),

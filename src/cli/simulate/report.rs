@@ -187,8 +187,7 @@ fn assemble(
         examples: Vec::new(),
         settings: RunSettings {
             in_flight_max: run.in_flight_max as u64,
-            arrival_lag_max_ms: u64::try_from(run.punctuality.lag_max.as_millis())
-                .unwrap_or(u64::MAX),
+            arrival_lag_max_ms: figures::ms(run.punctuality.lag_max),
             ..settings(args, context, stage)
         },
     }

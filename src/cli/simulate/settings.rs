@@ -1,9 +1,8 @@
 //! How a run is made, as its report says it.
 
-use std::time::Duration;
-
 use super::Args;
 use super::crowd::Crowd;
+use super::figures::ms;
 use super::load::Load;
 use super::stage::Stage;
 use crate::cli::Context;
@@ -12,7 +11,6 @@ use crate::report::{LoadSettings, RunSettings};
 
 /// The settings of a run, as far as they are known before anybody buys: what is measured is 0.
 pub(super) fn settings(args: &Args, context: &Context, stage: &Stage) -> RunSettings {
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let drawn = stage.trace.is_none();
     RunSettings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
