@@ -22,8 +22,8 @@ pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a new topic may take to be known to every broker.
 const SPREADING_WAIT_MAX: Duration = Duration::from_secs(3);
 
-/// How often it is looked whether it is.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often a topic is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The longest wait for the cause of a failure.
 const CAUSE_WAIT_MAX: Duration = Duration::from_millis(100);
@@ -155,24 +155,32 @@ impl Probe {
         }))
     }
 
+    /// A topic as soon as it is so; `None` if it is not until the deadline.
+    pub(super) fn topic_once(
+        &self,
+        name: &str,
+        is_so: impl Fn(&Topic) -> bool,
+        deadline: Instant,
+    ) -> Result<Option<Topic>, Error> {
+        loop {
+            let found = self.topic(name)?.filter(&is_so);
+            if found.is_some() || Instant::now() >= deadline {
+                return Ok(found);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// The topic of the queue, which has to be there. One that was made a moment ago may be known to one broker and
     /// not yet to the one that is asked.
     pub(super) fn own_topic(&self) -> Result<Topic, Error> {
         let deadline = Instant::now() + SPREADING_WAIT_MAX;
-        loop {
-            if let Some(topic) = self.topic(&self.topic)? {
-                return Ok(topic);
-            }
-            if Instant::now() >= deadline {
-                let (topic, brokers) = (&self.topic, &self.brokers);
-                let error =
-                    Error::permanent(format!("use the Kafka topic {topic} (asked {brokers})"));
-                return Err(
-                    error.because(Cause("it is not there: `oms migrate` makes it".to_owned()))
-                );
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
+        let found = self.topic_once(&self.topic, |_| true, deadline)?;
+        found.ok_or_else(|| {
+            let (topic, brokers) = (&self.topic, &self.brokers);
+            Error::permanent(format!("use the Kafka topic {topic} (asked {brokers})"))
+                .because(Cause("it is not there: `oms migrate` makes it".to_owned()))
+        })
     }
 
     /// The offsets of all partitions, read after this call began. Committed ones are read first, so that a backlog is

@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tokio::runtime::Handle;
 
 use super::failure::{self, Cause};
-use super::probe::{LOOK_EVERY, Probe};
+use super::probe::{Probe, Topic};
 use super::report::Report;
 use super::settings;
 use super::url::KafkaUrl;
@@ -82,18 +82,11 @@ fn new_topic<'a>(
 }
 
 fn wait_for(probe: &Probe, name: &str, deadline: Instant) -> Result<(), Error> {
-    loop {
-        let is_led = probe
-            .topic(name)?
-            .is_some_and(|topic| topic.partitions.iter().all(|replicas| replicas.has_leader));
-        if is_led {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(Error::unavailable(format!("find the Kafka topic {name}"))
-                .because(Cause("it was made, but has no leader yet".to_owned())));
-        }
-        std::thread::sleep(LOOK_EVERY);
+    let is_led = |topic: &Topic| topic.partitions.iter().all(|replicas| replicas.has_leader);
+    match probe.topic_once(name, is_led, deadline)? {
+        Some(_) => Ok(()),
+        None => Err(Error::unavailable(format!("find the Kafka topic {name}"))
+            .because(Cause("it was made, but has no leader yet".to_owned()))),
     }
 }
 
