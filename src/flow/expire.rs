@@ -1,11 +1,12 @@
 //! What is overdue: holds that have run out, refunds that are owed.
 
 use futures::StreamExt as _;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::{Flow, Placement};
 use crate::domain::{OrderId, Reason};
-use crate::inventory::{HoldEnd, Inventory, Owed, Refund};
+use crate::inventory::{Inventory, Refund};
 use crate::payments::Payments;
 use crate::ports::{Error, Ports};
 
@@ -28,6 +29,35 @@ pub struct Swept {
     pub more: bool,
 }
 
+/// Where the last round ended, if it did not reach the end. The next one begins behind it, and from the front again
+/// after one that did: what waits for its gateway, or fails, stays overdue, and however much of it there is, whatever
+/// comes after has a turn.
+#[derive(Debug)]
+pub(super) struct RoundEnd<C>(Mutex<Option<C>>);
+
+impl<C> Default for RoundEnd<C> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<C: Copy> RoundEnd<C> {
+    /// Behind which the next round begins.
+    fn get(&self) -> Option<C> {
+        *self.0.lock()
+    }
+
+    /// Notes what a round looks at; whether it is full, so that there may be more.
+    fn passes<'a, T>(&self, round: &'a [T]) -> bool
+    where
+        C: From<&'a T>,
+    {
+        let full = round.len() == SWEEP_MAX;
+        *self.0.lock() = round.last().filter(|_| full).map(C::from);
+        full
+    }
+}
+
 impl<P: Ports> Flow<P> {
     /// One round over what is overdue; what does not fit is looked at in the rounds after it. The gateway is asked before
     /// anything is released (rule 1), and refunds are executed as they were recorded (rule 11). Any number of processes
@@ -37,12 +67,9 @@ impl<P: Ports> Flow<P> {
     /// When the database did not answer; what was settled until then is settled.
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
-        // Behind those of the last round, and from the front again after the last one: orders that wait for their
-        // gateway stay overdue, and however many they are, whoever comes after them has a turn.
-        let after = *self.0.swept_to.lock();
+        let after = self.0.swept_to.get();
         let overdue = self.ports().inventory().expired(after, SWEEP_MAX).await?;
-        let full = overdue.len() == SWEEP_MAX;
-        *self.0.swept_to.lock() = overdue.last().filter(|_| full).map(HoldEnd::from);
+        let full = self.0.swept_to.passes(&overdue);
         let mut released = futures::stream::iter(overdue)
             .map(|order| async move { self.release(&order, Reason::Expired).await })
             .buffer_unordered(ASKED_AT_ONCE);
@@ -54,7 +81,14 @@ impl<P: Ports> Flow<P> {
             }
         }
         drop(released);
-        let executed = self.refund(self.next_refunds().await?).await;
+        let after = self.0.refunded_to.get();
+        let due = self
+            .ports()
+            .inventory()
+            .refunds_due(after, SWEEP_MAX)
+            .await?;
+        self.0.refunded_to.passes(&due);
+        let executed = self.refund(due).await;
         swept.refunded = executed.len();
         if !executed.is_empty() {
             self.ports().inventory().refunded(executed).await?;
@@ -62,20 +96,6 @@ impl<P: Ports> Flow<P> {
         // Those that wait for the gateway stay overdue: only progress is a reason to go on at once.
         swept.more = full && swept.settled > 0;
         Ok(swept)
-    }
-
-    /// Refunds of this round: behind those of the last one, and from the front again after the last, as above, so that
-    /// those that fail again and again keep nobody from having a turn.
-    async fn next_refunds(&self) -> Result<Vec<Refund>, Error> {
-        let after = *self.0.refunded_to.lock();
-        let due = self
-            .ports()
-            .inventory()
-            .refunds_due(after, SWEEP_MAX)
-            .await?;
-        let full = due.len() == SWEEP_MAX;
-        *self.0.refunded_to.lock() = due.last().filter(|_| full).map(Owed::from);
-        Ok(due)
     }
 
     /// Executes one refund. A gateway that hangs must not hold up those that come after, nor the next round.

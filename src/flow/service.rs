@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::decided::Decided;
+use super::expire::RoundEnd;
 use super::stock_cache::StockCache;
 use super::stock_reads::Share;
 use super::{Metrics, Settings, stock_reads};
@@ -63,10 +64,10 @@ pub(super) struct Inner<P: Ports> {
     transitions: Group<Transition, Transitioned>,
     shared_cache: Share,
     backlog: Backlog,
-    /// Where the last round over overdue orders ended, if it did not reach the end.
-    pub(super) swept_to: Mutex<Option<HoldEnd>>,
-    /// Where the last round over due refunds ended, if it did not reach the end.
-    pub(super) refunded_to: Mutex<Option<Owed>>,
+    /// Of the rounds over overdue orders.
+    pub(super) swept_to: RoundEnd<HoldEnd>,
+    /// Of the rounds over due refunds.
+    pub(super) refunded_to: RoundEnd<Owed>,
 }
 
 /// The size of the backlog as last read, so that not every cart reads it.
@@ -146,8 +147,8 @@ impl<P: Ports> Flow<P> {
                 read_at_ms: AtomicU64::new(u64::MAX),
                 messages: AtomicU64::new(0),
             },
-            swept_to: Mutex::default(),
-            refunded_to: Mutex::default(),
+            swept_to: RoundEnd::default(),
+            refunded_to: RoundEnd::default(),
         };
         Self(Arc::new(inner))
     }

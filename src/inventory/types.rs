@@ -126,6 +126,14 @@ pub struct HoldEnd {
     pub order_id: OrderId,
 }
 
+impl HoldEnd {
+    /// Before all there can be.
+    pub const FIRST: Self = Self {
+        hold_until: Timestamp::from_millis(i64::MIN),
+        order_id: OrderId::from_bytes([0; 16]),
+    };
+}
+
 impl From<&Order> for HoldEnd {
     fn from(order: &Order) -> Self {
         Self {
@@ -142,6 +150,14 @@ pub struct Owed {
     pub recorded_at: Timestamp,
     /// The order, among those that were settled at once.
     pub order_id: OrderId,
+}
+
+impl Owed {
+    /// Before all there can be.
+    pub const FIRST: Self = Self {
+        recorded_at: Timestamp::from_millis(i64::MIN),
+        order_id: OrderId::from_bytes([0; 16]),
+    };
 }
 
 impl From<&Refund> for Owed {

@@ -143,11 +143,7 @@ pub(super) async fn expired(
     after: Option<HoldEnd>,
     limit: usize,
 ) -> Result<Vec<Order>, Fault> {
-    // Before every order there can be.
-    let after = after.unwrap_or(HoldEnd {
-        hold_until: Timestamp::from_millis(i64::MIN),
-        order_id: OrderId::from_bytes([0; 16]),
-    });
+    let after = after.unwrap_or(HoldEnd::FIRST);
     // Not `(hold_until, order_id) > (?, ?)`: MySQL does not read a range by that.
     let query = format!(
         "SELECT {ORDER_COLUMNS} FROM orders FORCE INDEX (orders_open) \
@@ -166,11 +162,7 @@ pub(super) async fn refunds_due(
     after: Option<Owed>,
     limit: usize,
 ) -> Result<Vec<Refund>, Fault> {
-    // Before every refund there can be.
-    let after = after.unwrap_or(Owed {
-        recorded_at: Timestamp::from_millis(i64::MIN),
-        order_id: OrderId::from_bytes([0; 16]),
-    });
+    let after = after.unwrap_or(Owed::FIRST);
     // As above.
     let query = format!(
         "SELECT {REFUND_COLUMNS} FROM refunds FORCE INDEX (refunds_due) \

@@ -84,11 +84,7 @@ pub(super) fn expired(
     after: Option<HoldEnd>,
     limit: usize,
 ) -> Result<Vec<Order>, Error> {
-    // Before every order there can be.
-    let after = after.unwrap_or(HoldEnd {
-        hold_until: Timestamp::from_millis(i64::MIN),
-        order_id: OrderId::from_bytes([0; 16]),
-    });
+    let after = after.unwrap_or(HoldEnd::FIRST);
     connection
         .prepare_cached(&format!(
             "SELECT {ORDER_COLUMNS} FROM orders
@@ -170,11 +166,7 @@ pub(super) fn refunds_due(
     after: Option<Owed>,
     limit: usize,
 ) -> Result<Vec<Refund>, Error> {
-    // Before every refund there can be.
-    let after = after.unwrap_or(Owed {
-        recorded_at: Timestamp::from_millis(i64::MIN),
-        order_id: OrderId::from_bytes([0; 16]),
-    });
+    let after = after.unwrap_or(Owed::FIRST);
     connection
         .prepare_cached(
             "SELECT order_id, amount, reason, recorded_at, executed_at FROM refunds \
