@@ -87,16 +87,18 @@ impl Waiting<'_> {
             let front: Vec<&Told> = self.left.drain(..page.min(self.left.len())).collect();
             let ids: Vec<OrderId> = front.iter().map(|told| told.order_id).collect();
             self.orders.extend(read(ports, &ids).await?);
-            let open = front.into_iter().rev().filter(|told| {
+            let open = front.into_iter().filter(|told| {
                 // Nobody was told that an order in doubt exists: it need not.
                 match self.orders.get(&told.order_id) {
                     Some(order) => !is_final(order),
                     None => told.answer != Answer::InDoubt,
                 }
             });
-            let before = self.left.len();
-            open.for_each(|told| self.left.push_front(told));
-            if self.left.len() > before {
+            let open: Vec<&Told> = open.collect();
+            if !open.is_empty() {
+                open.into_iter()
+                    .rev()
+                    .for_each(|told| self.left.push_front(told));
                 break;
             }
             page = PAGE;

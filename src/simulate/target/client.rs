@@ -21,14 +21,10 @@ pub async fn connect(url: &HttpUrl, connections_max: usize) -> anyhow::Result<Cl
         connections_max: connections_max.min(files_allowed()),
         answer_bytes_max: ANSWER_BYTES_MAX,
     };
-    let opened = async {
-        let client = Client::open(url, limits)?;
-        client.resolve().await?;
-        anyhow::Ok(client)
-    };
-    opened
-        .await
-        .with_context(|| format!("cannot use the target {url}"))
+    let unusable = || format!("cannot use the target {url}");
+    let client = Client::open(url, limits).with_context(unusable)?;
+    client.resolve().await.with_context(unusable)?;
+    Ok(client)
 }
 
 /// How many connections the system allows, after asking it for as many as it gives.
