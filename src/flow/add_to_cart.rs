@@ -125,8 +125,8 @@ impl<P: Ports> Flow<P> {
         let in_stock = cart.lines().iter().all(|line| {
             let seen = stock.has(&line.sku, line.quantity.units());
             if seen == InStock::YesButOld {
-                // The task that refreshes ends with the flow.
-                let _ = self.0.refresh.send(line.clone());
+                // The task that refreshes ends with the flow; while it is busy, the next 100 ms ask again.
+                let _ = self.0.refresh.try_send(line.clone());
             }
             seen != InStock::No
         });
