@@ -72,7 +72,8 @@ pub(super) async fn healthz() -> Json<StateBody> {
 
 /// Whether the service can take orders.
 ///
-/// Asks every store, and remembers for 5 s that a write failed: a full disk still reads.
+/// Asks every store, looks for space on the disk of an embedded one, and remembers for 5 s that a write failed: what is
+/// full still reads.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "get_readiness", tag = "operation",
     responses(
@@ -92,6 +93,8 @@ pub(super) async fn readyz<P: Served>(
         asked("statuses", ports.statuses().get(nobody)),
     );
     let mut troubles: Vec<String> = [inventory, queue, statuses].into_iter().flatten().collect();
+    troubles
+        .extend((ports.queue().obstacle()).map(|obstacle| format!("queue: {}", obstacle.chain())));
     troubles.extend(api.trouble().recent());
     if troubles.is_empty() {
         return Ok(Json(StateBody { status: "ready" }));
