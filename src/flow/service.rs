@@ -17,7 +17,7 @@ use super::{Metrics, Settings, stock_reads};
 use crate::domain::{CartHash, Line, Order, OrderId, Reason, Status, StatusSet, Timestamp};
 use crate::group::Group;
 use crate::inventory::{HoldEnd, Inventory, Owed, Settle, SettleOutcome, StockLevel};
-use crate::ports::{Clock, Error, Ports};
+use crate::ports::{self, Clock, Error, ErrorKind, Ports};
 use crate::queue::{Message, Position, Queue};
 use crate::rng::{OrderIds, Rng};
 use crate::statuses::{StatusEntry, Statuses, Transition, Transitioned};
@@ -297,10 +297,13 @@ async fn within<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(result) => result,
-        Err(elapsed) => Err(Error::outcome_unknown("use the status store").because(elapsed)),
-    }
+    ports::within(
+        limit,
+        ErrorKind::OutcomeUnknown,
+        "use the status store",
+        call,
+    )
+    .await
 }
 
 /// A group whose batches go to the ports.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::problem::{Kind, Problem, RETRY_AFTER};
-use super::{Api, Served, schema};
+use super::{Api, Served, deadline, schema};
 use crate::domain::OrderId;
 use crate::inventory::Inventory;
 use crate::ports::Error;
@@ -57,7 +57,7 @@ pub(super) async fn info<P: Served>(State(api): State<Api<P>>) -> Result<Json<In
     Ok(Json(InfoBody {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
-        store_id: api.store_id().await?,
+        store_id: deadline::read("read the store's id", api.store_id()).await?,
     }))
 }
 

@@ -7,6 +7,7 @@
 mod batch;
 mod body;
 mod carts;
+mod deadline;
 mod health;
 mod inventory;
 mod metrics;
@@ -58,12 +59,15 @@ impl<P: Ports<Inventory: Administration + Auditing + DeadLetterIndex>> Served fo
 pub struct Limits {
     /// The most orders that are being placed at once.
     pub placements_max: usize,
+    /// The most ids at once that `place` waits for although neither the status store nor the database knows them.
+    pub unknown_placements_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             placements_max: 65_536,
+            unknown_placements_max: 1_024,
         }
     }
 }
@@ -99,7 +103,7 @@ impl<P: Served> Api<P> {
         let metrics = HttpMetrics::new(flow.metrics(), &routes::<P>());
         Self(Arc::new(Inner {
             flow,
-            placements: Arc::new(Placements::new(limits.placements_max)),
+            placements: Arc::new(Placements::new(limits)),
             metrics,
             trouble: Trouble::default(),
             store_id: OnceCell::new(),
