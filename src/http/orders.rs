@@ -67,7 +67,7 @@ pub(super) async fn place<P: Served>(
         Some(Err(problem)) => Err(problem),
         // Unknown counts as INIT (rule 3).
         None if placement.is_unknown() => Ok(unfinished(id, Status::Init)),
-        None => present(&api, id).await,
+        None => Ok(present(&api, id).await),
     }
 }
 
@@ -207,14 +207,18 @@ fn unknown(id: OrderId) -> Problem {
     Problem::new(Kind::UnknownOrder, detail).about(id)
 }
 
-/// The answer when the wait is over: where the order stands right now. Unknown counts as INIT (rule 3).
-async fn present<P: Served>(api: &Api<P>, id: OrderId) -> Result<Response, Problem> {
-    let view = deadline::within(WAIT_GRACE, id, api.flow().present(id)).await?;
-    Ok(match view {
-        Some(view) if view.status.is_final() => finished(id, view.status, view.reason),
-        Some(view) => unfinished(id, view.status),
-        None => unfinished(id, Status::Init),
-    })
+/// The answer when the wait is over: where the order stands right now. Unknown counts as INIT (rule 3), and so does an
+/// order that no store tells of in time: its placement goes on, and a repeat joins it.
+async fn present<P: Served>(api: &Api<P>, id: OrderId) -> Response {
+    match deadline::within(WAIT_GRACE, id, api.flow().present(id)).await {
+        Ok(Some(view)) if view.status.is_final() => finished(id, view.status, view.reason),
+        Ok(Some(view)) => unfinished(id, view.status),
+        Ok(None) => unfinished(id, Status::Init),
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, %id, "cannot tell where an order stands");
+            unfinished(id, Status::Init)
+        }
+    }
 }
 
 fn finished(order_id: OrderId, status: Status, reason: Option<Reason>) -> Response {
