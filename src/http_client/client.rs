@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER}
 use hyper::rt::{Read, Write};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -32,6 +33,9 @@ const CONNECTING_MAX: usize = 256;
 /// How long a connection may have been idle to be used again: servers close those that idle for a minute or so, and
 /// a request that crosses the closing is in doubt.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How often a token that the service refuses is read again at most.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
 
 /// The header that makes a repeated request harmless.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -101,7 +105,10 @@ pub struct Client {
     port: u16,
     host: HeaderValue,
     base: String,
-    authorization: Option<HeaderValue>,
+    authorization: RwLock<Option<HeaderValue>>,
+    token_file: Option<PathBuf>,
+    /// When the token was last read again.
+    renewed: Mutex<Option<Instant>>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     /// What the host's name last meant; none after a connection could not be had.
     addresses: Mutex<Option<Arc<[SocketAddr]>>>,
@@ -140,7 +147,9 @@ impl Client {
             port: url.port(),
             host,
             base: url.base().to_owned(),
-            authorization: authorization(url)?,
+            authorization: RwLock::new(authorization(url)?),
+            token_file: url.token_file().map(Path::to_owned),
+            renewed: Mutex::default(),
             tls,
             addresses: Mutex::default(),
             idle: Mutex::default(),
@@ -179,6 +188,45 @@ impl Client {
     async fn exchange(&self, ask: &Ask<'_>, sent: &AtomicBool) -> Result<Answer, Error> {
         // It is never closed.
         let _turn = self.connections.acquire().await.map_err(unsent)?;
+        let used = self.authorization.read().clone();
+        let answer = self.exchange_once(ask, sent).await?;
+        // Nothing was done, so that it can be repeated.
+        if answer.status == StatusCode::UNAUTHORIZED && self.renew_token(used.as_ref()) {
+            return self.exchange_once(ask, sent).await;
+        }
+        Ok(answer)
+    }
+
+    /// Reads the token again, which may have been replaced. Whether there is another one than was used.
+    fn renew_token(&self, used: Option<&HeaderValue>) -> bool {
+        let Some(path) = &self.token_file else {
+            return false;
+        };
+        let mut renewed = self.renewed.lock();
+        if self.authorization.read().as_ref() != used {
+            return true;
+        }
+        if renewed.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
+            return false;
+        }
+        *renewed = Some(Instant::now());
+        match bearer(path) {
+            Ok(token) if Some(&token) != used => {
+                *self.authorization.write() = Some(token);
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn StdError,
+                    "the service refuses the token, and there is no new one"
+                );
+                false
+            }
+        }
+    }
+
+    async fn exchange_once(&self, ask: &Ask<'_>, sent: &AtomicBool) -> Result<Answer, Error> {
         while let Some(kept) = self.kept() {
             match self.ask(kept, ask, sent).await {
                 Err(Error::Unsent(error)) => {
@@ -235,7 +283,7 @@ impl Client {
             .method(ask.method.clone())
             .uri(format!("{}{}", self.base, ask.path))
             .header(HOST, self.host.clone());
-        if let Some(authorization) = &self.authorization {
+        if let Some(authorization) = &*self.authorization.read() {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
         if let Some(key) = &ask.key {
@@ -340,27 +388,34 @@ fn unsent(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
 
 /// What says who asks.
 fn authorization(url: &HttpUrl) -> Result<Option<HeaderValue>, OpenError> {
-    let mut value = if let Some(path) = url.token_file() {
-        let token = std::fs::read_to_string(path).map_err(|source| OpenError::File {
-            path: path.to_owned(),
-            source: source.into(),
-        })?;
-        let token = token.trim();
-        let value = HeaderValue::from_str(&format!("Bearer {token}"));
-        match value {
-            Ok(value) if !token.is_empty() => value,
-            // The error would show nothing useful, and must not show the token.
-            _ => return Err(OpenError::NoToken(path.to_owned())),
-        }
-    } else if let Some((user, password)) = url.user() {
-        let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
-        let value = HeaderValue::from_str(&format!("Basic {pair}"));
-        value.map_err(|error| OpenError::Url(error.into()))?
-    } else {
+    if let Some(path) = url.token_file() {
+        return bearer(path).map(Some);
+    }
+    let Some((user, password)) = url.user() else {
         return Ok(None);
     };
+    let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
+    let value = HeaderValue::from_str(&format!("Basic {pair}"));
+    let mut value = value.map_err(|error| OpenError::Url(error.into()))?;
     value.set_sensitive(true);
     Ok(Some(value))
+}
+
+/// The token in a file.
+fn bearer(path: &Path) -> Result<HeaderValue, OpenError> {
+    let token = std::fs::read_to_string(path).map_err(|source| OpenError::File {
+        path: path.to_owned(),
+        source: source.into(),
+    })?;
+    let token = token.trim();
+    match HeaderValue::from_str(&format!("Bearer {token}")) {
+        Ok(mut value) if !token.is_empty() => {
+            value.set_sensitive(true);
+            Ok(value)
+        }
+        // The error would show nothing useful, and must not show the token.
+        _ => Err(OpenError::NoToken(path.to_owned())),
+    }
 }
 
 fn seconds(header: &HeaderValue) -> Option<Duration> {

@@ -8,4 +8,5 @@ mod inventory;
 mod mysql_tls;
 mod payments;
 mod tls;
+mod token;
 mod whole;
