@@ -3,7 +3,6 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -175,19 +174,6 @@ impl Error {
     /// Whether trying again can help.
     pub fn is_transient(&self) -> bool {
         !matches!(self.kind, ErrorKind::Permanent)
-    }
-}
-
-/// What a call answers within `limit`; after that an error of a kind, which says whether it can have been done.
-pub(crate) async fn within<T>(
-    limit: Duration,
-    kind: ErrorKind,
-    action: &str,
-    call: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(answer) => answer,
-        Err(elapsed) => Err(Error::new(kind, action).because(elapsed)),
     }
 }
 

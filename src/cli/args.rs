@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
     Context, audit, completions, config, dead_letters, doctor, inventory, man, migrate, order,
-    report, seed, serve, simulate, statuses, worker,
+    report, seed, serve, simulate, statuses, token, worker,
 };
 use crate::config::{Flags, UrlText};
 use crate::terminal::ColorChoice;
@@ -127,6 +127,9 @@ pub enum Command {
     /// Look after the status store
     #[command(subcommand)]
     Statuses(statuses::Verb),
+    /// Make tokens for `oms serve`
+    #[command(subcommand)]
+    Token(token::Verb),
     /// Bring the schemas of all stores up to date
     Migrate(migrate::Args),
     /// Check that everything is in working order
@@ -157,6 +160,7 @@ impl Command {
             Self::DeadLetters(verb) => verb.run(context).await,
             Self::Audit(args) => audit::run(args, context).await,
             Self::Statuses(verb) => verb.run(context).await,
+            Self::Token(verb) => verb.run(&context.out),
             Self::Migrate(args) => migrate::run(args, context).await,
             Self::Doctor(args) => doctor::run(args, context).await,
             Self::Config(args) => config::run(&args, context),

@@ -19,11 +19,13 @@ pub mod serve;
 pub mod signals;
 pub mod simulate;
 pub mod statuses;
+pub mod token;
 pub mod worker;
 
 mod advice;
 mod args;
 mod context;
+mod listeners;
 mod logging;
 mod run;
 mod usage;

@@ -24,9 +24,10 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let out = Output::new(cli.globals.json, cli.globals.quiet, cli.globals.color);
     logging::start(&cli.globals);
     let config = match &cli.command {
-        // These two know nothing of stores, and help when the configuration is wrong.
+        // These know nothing of stores, and help when the configuration is wrong.
         Command::Completions(args) => return super::completions::run(args, &out),
         Command::Man(args) => return super::man::run(args, &out),
+        Command::Token(verb) => return verb.run(&out),
         _ => Config::load(&cli.globals.flags())?,
     };
     let context = Context { config, out };

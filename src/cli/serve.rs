@@ -1,31 +1,37 @@
 //! `oms serve`: the HTTP API, with a worker in it unless told otherwise.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::listeners::{ListenerArgs, OpenListeners};
 use super::signals::Stop;
 use super::{Context, exit};
 use crate::config::InventoryUrl;
+use crate::domain::format_duration;
 use crate::flow::Flow;
-use crate::http::{self, Api, Limits};
+use crate::http::{self, Api, Listener, Phase};
 use crate::wiring::OmsPorts;
 use crate::worker::{self, Options, Totals};
 
 /// How long the worker may take to finish the batch in hand.
 const WORKER_END_MAX: Duration = Duration::from_secs(15);
 
+/// How many files may be open when the system does not tell: the usual limit.
+const FILES_ASSUMED: u64 = 1_024;
+
 /// Arguments of `oms serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Whoever can reach the address can order and correct stock: there are no users and no passwords.
+Without --tokens, anyone who reaches the port can order and change stock; therefore only loopback
+addresses are accepted then. Tokens have scopes: orders (carts, orders), stock (catalogue,
+corrections, metrics) and internal (batch endpoints for other oms processes). docs/security.md
+describes a deployment.
 Ctrl-C or SIGTERM: no new connections, requests under way are answered, then it ends with exit
 code 0. A second one ends it at once; repeating a request with its id does no harm.
 
@@ -33,11 +39,13 @@ Examples:
   oms serve
   oms serve --listen 127.0.0.1:0 --json      # any free port; the line says which
   oms serve --no-worker                      # with `oms worker` in another process
+  oms token new --scope orders >> tokens
+  oms serve --listen 0.0.0.0:443 --tokens tokens --tls-cert cert.pem --tls-key key.pem
+  oms serve --listen 0.0.0.0:8080 --internal-listen 10.0.0.5:8081 --tokens tokens --drain-delay 5s
   curl localhost:8080/openapi.json")]
 pub struct Args {
-    /// Where to listen; port 0 takes any that is free [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(super) listeners: ListenerArgs,
     /// Decide no carts in this process
     #[arg(long)]
     no_worker: bool,
@@ -47,6 +55,8 @@ pub struct Args {
 #[derive(Serialize)]
 struct Listening {
     listening: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    internal_listening: Option<String>,
     worker: bool,
 }
 
@@ -55,29 +65,40 @@ struct Listening {
 /// # Errors
 /// When the address cannot be had, the stores cannot be opened, or the worker cannot start.
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let settings = args.listeners.settings(&context.config)?;
     let mut stop = Stop::on_signal().context("cannot listen for signals")?;
-    raise_file_limit();
-    let address = args.listen.unwrap_or(*context.config.listen);
-    let (listener, address) = listen(address).await?;
-    if !address.ip().is_loopback() {
-        context.out.warn(format_args!(
-            "others can reach {address}, and whoever does can order and correct stock"
-        ));
-    }
-    let flow = open(&listener, address, context).await?;
+    let limits = settings.limits(raise_file_limit());
+    let OpenListeners {
+        listeners,
+        auth,
+        url,
+        internal_url,
+    } = settings.open().await?;
+    let flow = open(&listeners, &url, context).await?;
     let mut worker = (!args.no_worker).then(|| Worker::start(&flow, context));
-    announce(address, worker.is_some(), context)?;
-    let (ask, stopping) = watch::channel(false);
-    let serving = http::serve(listener, Api::new(flow, &Limits::default(), stopping));
+    announce(url, internal_url, worker.is_some(), context)?;
+    let (enter, phase) = watch::channel(Phase::Serving);
+    let serving = http::serve(listeners, Api::new(flow, &limits, auth, phase));
     tokio::pin!(serving);
+    let drained = async {
+        stop.wait().await;
+        if !settings.drain_delay.is_zero() {
+            context.out.note(format_args!(
+                "not ready any more; requests are still taken for {}",
+                format_duration(settings.drain_delay)
+            ));
+            enter.send_replace(Phase::Draining);
+            tokio::time::sleep(settings.drain_delay).await;
+        }
+    };
     tokio::select! {
         biased;
         served = &mut serving => return served.map(|()| exit::DONE).context("cannot serve"),
         died = died(worker.as_mut()) => return Err(died),
-        _ = stop.wait() => {}
+        () = drained => {}
     }
     context.out.note("ending; requests under way are answered");
-    ask.send_replace(true);
+    enter.send_replace(Phase::Stopping);
     serving.await.context("cannot serve")?;
     // Last, since orders that are being placed wait for its decisions.
     if let Some(worker) = worker {
@@ -86,22 +107,12 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     Ok(exit::DONE)
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; choose another address with --listen")
-    })?;
-    let address = listener
-        .local_addr()
-        .context("cannot tell the address that is listened on")?;
-    Ok((listener, address))
-}
-
 /// Opens the stores. Whoever comes meanwhile is told to wait: if that is this process itself, asking over its inventory
 /// URL, then the URL leads back here. Since every service asks before it serves, a ring of any number of them never
 /// starts: the last one hears itself.
 async fn open(
-    listener: &TcpListener,
-    address: SocketAddr,
+    listeners: &[Listener],
+    own: &str,
     context: &Context,
 ) -> anyhow::Result<Flow<OmsPorts>> {
     let InventoryUrl::Http(url) = &context.config.inventory.value else {
@@ -111,12 +122,12 @@ async fn open(
     let opened = tokio::select! {
         biased;
         opened = context.flow() => opened,
-        never = http::turn_away(listener, &mark) => match never {},
+        never = http::turn_away(listeners, &mark) => match never {},
     };
     opened.map_err(|error| {
         if super::run::chain(error.as_ref()).contains(&mark) {
             anyhow::anyhow!(
-                "the inventory URL {url} leads back to this process, which listens on {address}; \
+                "the inventory URL {url} leads back to this process, which listens on {own}; \
                  give --inventory-url the service that has the database, or the database"
             )
         } else {
@@ -125,16 +136,24 @@ async fn open(
     })
 }
 
-fn announce(address: SocketAddr, worker: bool, context: &Context) -> anyhow::Result<()> {
-    let url = format!("http://{address}");
+fn announce(
+    url: String,
+    internal_url: Option<String>,
+    worker: bool,
+    context: &Context,
+) -> anyhow::Result<()> {
     if context.out.is_json() {
-        context.out.json(&Listening {
+        return context.out.json(&Listening {
             listening: url,
+            internal_listening: internal_url,
             worker,
-        })
-    } else {
-        context.out.line(format_args!("listening on {url}"))
+        });
     }
+    context.out.line(format_args!("listening on {url}"))?;
+    if let Some(url) = internal_url {
+        context.out.line(format_args!("internal routes on {url}"))?;
+    }
+    Ok(())
 }
 
 /// The worker in this process.
@@ -183,10 +202,16 @@ async fn died(worker: Option<&mut Worker>) -> anyhow::Error {
     }
 }
 
-/// Every client is an open file, and the usual limit of 1,024 is soon reached.
-fn raise_file_limit() {
+/// How many files may be open: every client is one, and the usual limit of 1,024 is soon reached.
+fn raise_file_limit() -> u64 {
     match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(files) => tracing::debug!(files, "raised the limit of open files"),
-        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+        Ok(files) => {
+            tracing::debug!(files, "raised the limit of open files");
+            files
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+            FILES_ASSUMED
+        }
     }
 }

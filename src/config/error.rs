@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{CountError, Origin, UrlError};
 use crate::domain::DurationError;
+use crate::http::RateLimitsError;
 
 /// The program was told something it cannot use.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,9 @@ pub enum ValueError {
     /// Not an address to listen on.
     #[error("`{0}` is not an address to listen on; write one such as 127.0.0.1:8080")]
     Listen(String),
+    /// No rate limit.
+    #[error(transparent)]
+    Rates(#[from] RateLimitsError),
     /// Nothing at all.
     #[error("it is empty")]
     Empty,

@@ -13,6 +13,7 @@ use super::sources::{INVENTORY_URL, PAYMENT_URL, QUEUE_URL, STATUS_URL, Sources}
 use super::{Error, InventoryUrl, PaymentUrl, QueueUrl, Sourced, SqliteUrl, StatusUrl, UrlText};
 use crate::domain::format_duration;
 use crate::flow::Settings;
+use crate::http::RateLimits;
 use crate::worker;
 
 /// Everything the program is told, valid.
@@ -30,6 +31,18 @@ pub struct Config {
     pub payments: Sourced<PaymentUrl>,
     /// Where the HTTP API listens.
     pub listen: Sourced<SocketAddr>,
+    /// Where the HTTP API serves operators and other oms processes, if that is elsewhere.
+    pub internal_listen: Sourced<Option<SocketAddr>>,
+    /// The file with the tokens that requests need.
+    pub tokens: Sourced<Option<PathBuf>>,
+    /// The certificate of the HTTP API, with its chain.
+    pub tls_cert: Sourced<Option<PathBuf>>,
+    /// The key of that certificate.
+    pub tls_key: Sourced<Option<PathBuf>>,
+    /// The most requests per customer and per address.
+    pub rate_limit: Sourced<RateLimits>,
+    /// How long the HTTP API still takes requests after it was told to end.
+    pub drain_delay: Sourced<Duration>,
     /// How long items are held for an order that is not settled.
     pub hold: Sourced<Duration>,
     /// How long placing an order waits for its decision.
@@ -82,6 +95,8 @@ pub struct Entry {
 }
 
 const HOLD: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30 * 86_400);
+/// How long requests may still be taken after a signal, at most.
+pub const DRAIN_DELAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(600);
 const WAIT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
 const PAYMENT_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(3_600);
@@ -148,6 +163,18 @@ impl Config {
                 PaymentUrl::parse,
             )?,
             listen: sources.listen(keys.listen.as_ref())?,
+            internal_listen: sources.internal_listen(keys.internal_listen.as_ref())?,
+            tokens: sources.path("tokens", "OMS_TOKENS_FILE", keys.tokens.as_ref())?,
+            tls_cert: sources.path("tls-cert", "OMS_TLS_CERT", keys.tls_cert.as_ref())?,
+            tls_key: sources.path("tls-key", "OMS_TLS_KEY", keys.tls_key.as_ref())?,
+            rate_limit: sources.rate_limit(keys.rate_limit.as_ref())?,
+            drain_delay: sources.duration(
+                "drain-delay",
+                "OMS_DRAIN_DELAY",
+                keys.drain_delay.as_ref(),
+                Duration::ZERO,
+                DRAIN_DELAY,
+            )?,
             hold: sources.duration("hold", "OMS_HOLD", keys.hold.as_ref(), defaults.hold, HOLD)?,
             wait: sources.duration("wait", "OMS_WAIT", keys.wait.as_ref(), defaults.wait, WAIT)?,
             payment_timeout: sources.duration(
@@ -205,6 +232,18 @@ impl Config {
                 variable: setting.origin.variable(),
             }
         }
+        fn optional<T>(
+            name: &'static str,
+            setting: &Sourced<Option<T>>,
+            show: impl FnOnce(&T) -> String,
+        ) -> Entry {
+            let value = setting
+                .value
+                .as_ref()
+                .map_or_else(|| "none".to_owned(), show);
+            entry(name, setting, &value)
+        }
+        let shown = |path: &PathBuf| path.display().to_string();
         let duration =
             |name, setting: &Sourced<Duration>| entry(name, setting, &format_duration(**setting));
         vec![
@@ -214,6 +253,14 @@ impl Config {
             entry("status-url", &self.statuses, &self.statuses.value),
             entry("payment-url", &self.payments, &self.payments.value),
             entry("listen", &self.listen, &self.listen.value),
+            optional("internal-listen", &self.internal_listen, |address| {
+                address.to_string()
+            }),
+            optional("tokens", &self.tokens, shown),
+            optional("tls-cert", &self.tls_cert, shown),
+            optional("tls-key", &self.tls_key, shown),
+            entry("rate-limit", &self.rate_limit, &self.rate_limit.value),
+            duration("drain-delay", &self.drain_delay),
             duration("hold", &self.hold),
             duration("wait", &self.wait),
             duration("payment-timeout", &self.payment_timeout),

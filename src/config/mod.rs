@@ -17,7 +17,7 @@ mod url_text;
 pub use count::{CountError, parse_count};
 pub use error::{Error, ValueError};
 pub(crate) use file::line_at;
-pub use load::{Config, Entry, Flags, System};
+pub use load::{Config, DRAIN_DELAY, Entry, Flags, System};
 pub use redact::{redact, redact_line};
 pub use sourced::{Origin, Sourced};
 pub use sqlite_url::SqliteUrl;

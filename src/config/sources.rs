@@ -11,6 +11,7 @@ use super::file::File;
 use super::load::System;
 use super::{Error, Origin, Sourced, ValueError, parse_count};
 use crate::domain::{format_duration, parse_duration};
+use crate::http::RateLimits;
 
 /// What a URL setting is called in each place.
 #[derive(Clone, Copy)]
@@ -161,6 +162,55 @@ impl Sources<'_> {
             text.parse()
                 .map_err(|_| ValueError::Listen(text.chars().take(64).collect()))
         })
+    }
+
+    pub(super) fn internal_listen(
+        &self,
+        key: Option<&Spanned<String>>,
+    ) -> Result<Sourced<Option<SocketAddr>>, Error> {
+        self.text(
+            "internal-listen",
+            "OMS_INTERNAL_LISTEN",
+            key,
+            None,
+            |text| {
+                text.parse()
+                    .map(Some)
+                    .map_err(|_| ValueError::Listen(text.chars().take(64).collect()))
+            },
+        )
+    }
+
+    pub(super) fn rate_limit(
+        &self,
+        key: Option<&Spanned<String>>,
+    ) -> Result<Sourced<RateLimits>, Error> {
+        let none = RateLimits::default();
+        self.text("rate-limit", "OMS_RATE_LIMIT", key, none, str::parse)
+    }
+
+    /// A file. In the configuration file, a relative path starts at that file's folder.
+    pub(super) fn path(
+        &self,
+        name: &'static str,
+        variable: &'static str,
+        key: Option<&Spanned<String>>,
+    ) -> Result<Sourced<Option<PathBuf>>, Error> {
+        if let Some(path) = (self.system.variable)(variable).filter(|path| !path.is_empty()) {
+            let origin = Origin::Environment(variable);
+            return Ok(Sourced {
+                value: Some(PathBuf::from(path)),
+                origin,
+            });
+        }
+        let Some(path) = key else {
+            return Ok(Sourced::by_default(None));
+        };
+        let value = match path.get_ref().as_str() {
+            "" => Err(ValueError::Empty),
+            path => Ok(Some(self.file.folder().join(path))),
+        };
+        valid(name, self.origin(path), value)
     }
 
     pub(super) fn duration(

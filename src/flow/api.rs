@@ -90,8 +90,7 @@ pub enum Placement {
     Placed,
     /// Failed, and nothing is blocked or owed.
     Failed(Reason),
-    /// Not final. Beyond INIT: its payment's result is not known yet, and nothing is released before it is. INIT: no
-    /// store came to know the order during the whole wait; its cart may still be in the queue.
+    /// Its payment's result is not known yet. Nothing is released before it is.
     Waiting(Status),
 }
 

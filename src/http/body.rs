@@ -8,7 +8,8 @@ use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use super::problem::{Kind, Problem};
+use super::limits::NoBodyMemory;
+use super::problem::{Kind, Problem, RETRY_AFTER};
 
 /// The largest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
@@ -57,11 +58,12 @@ async fn read_bounded(bytes_max: usize, headers: &HeaderMap, body: Body) -> Resu
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > bytes_max as u64) {
-        // A client that asks first has not sent anything yet.
-        if !headers.contains_key(header::EXPECT) {
-            drain(body).await;
-        }
+        discard(headers, body).await;
         return Err(too_large(bytes_max));
+    }
+    if let Err(problem) = check_encoding(headers) {
+        discard(headers, body).await;
+        return Err(problem);
     }
     let mut body = body;
     let collected = tokio::time::timeout(BODY_TIME_MAX, collect(&mut body, bytes_max)).await;
@@ -70,6 +72,10 @@ async fn read_bounded(bytes_max: usize, headers: &HeaderMap, body: Body) -> Resu
         Ok(Err(Fault::TooLarge)) => {
             drain(body).await;
             return Err(too_large(bytes_max));
+        }
+        Ok(Err(Fault::NoMemory)) => {
+            let detail = "too many bytes of requests are in memory: try again later";
+            return Err(Problem::new(Kind::Overloaded, detail).retry_after(RETRY_AFTER));
         }
         Ok(Err(Fault::Broken)) => {
             return Err(Problem::new(
@@ -99,6 +105,16 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Proble
     })
 }
 
+/// Nothing is decompressed: a small body could become a very large one.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    let detail = "the body has a content encoding: send it without `content-encoding`";
+    Err(Problem::new(Kind::EncodedBody, detail))
+}
+
 /// Only JSON is taken: a page in a browser cannot send it elsewhere without asking first.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let media_type = headers
@@ -119,7 +135,18 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 /// Why a body cannot be had.
 enum Fault {
     TooLarge,
+    NoMemory,
     Broken,
+}
+
+impl From<axum::Error> for Fault {
+    fn from(error: axum::Error) -> Self {
+        if error.into_inner().is::<NoBodyMemory>() {
+            Self::NoMemory
+        } else {
+            Self::Broken
+        }
+    }
 }
 
 /// All of a body. Nearly always it is one piece, which is not copied.
@@ -127,7 +154,7 @@ async fn collect(body: &mut Body, bytes_max: usize) -> Result<Bytes, Fault> {
     let mut first = Bytes::new();
     let mut joined = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Fault::Broken)?.into_data() else {
+        let Ok(data) = frame?.into_data() else {
             continue;
         };
         if first.len() + joined.len() + data.len() > bytes_max {
@@ -145,6 +172,13 @@ async fn collect(body: &mut Body, bytes_max: usize) -> Result<Bytes, Fault> {
     } else {
         joined.into()
     })
+}
+
+/// Reads a body and throws it away, unless the client waits for a word before it sends it.
+pub(super) async fn discard(headers: &HeaderMap, body: Body) {
+    if !headers.contains_key(header::EXPECT) {
+        drain(body).await;
+    }
 }
 
 async fn drain(body: Body) {

@@ -50,6 +50,7 @@ pub(super) struct CartAccepted {
         (status = 413, description = "Over 1 MiB"),
         (status = 415, description = "Not application/json"),
         (status = 422, description = "No cart, or the id was used with another one"),
+        (status = 429, description = "This customer or address sends too many requests"),
         (status = 503, description = "The backlog is over its bound, or a store does not answer: repeat with the same id"),
     )
 )]
@@ -80,6 +81,7 @@ async fn answer<P: Served>(
     let order_id = chosen_id(header, request.order_id.as_deref())?;
     *id = order_id;
     let cart = request.cart()?;
+    api.gate().rates().count_customer(cart.customer())?;
     match api.flow().add_to_cart(AddToCart { order_id, cart }).await? {
         Added::Accepted {
             order_id,

@@ -29,8 +29,8 @@ const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=u
 const LAG_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// The statuses that the API answers; their counters are looked up once.
-const STATUSES: [u16; 14] = [
-    200, 201, 202, 400, 404, 405, 408, 409, 413, 415, 422, 500, 503, 0,
+const STATUSES: [u16; 17] = [
+    200, 201, 202, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503, 0,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -93,7 +93,7 @@ impl HttpMetrics {
         );
         let endpoint = |method: &str, route| Endpoint::new(method, route, &requests, &seconds);
         let mut by_path = HashMap::<&'static str, Vec<(Method, Endpoint)>>::new();
-        for Route { method, path } in routes {
+        for Route { method, path, .. } in routes {
             let resolved = (method.clone(), endpoint(method.as_str(), path));
             by_path.entry(path).or_default().push(resolved);
         }

@@ -3,73 +3,87 @@
 //! Handlers translate between HTTP and [`Flow`]; they decide nothing about orders. Every error, whatever its cause, is
 //! a problem document ([`Problem`]). The routes are listed once, in [`routes`]; the OpenAPI document is generated from
 //! the handlers ([`document`]).
+//!
+//! A request passes, from the outside in: [`server`] (connections, TLS), compression, [`observe`] (its id, `Host`, memory
+//! for its body, counting), [`gate`] (rates, tokens), and then its handler. Who may use a route stands in the list of
+//! routes ([`Access`]); docs/security.md describes it all.
 
+mod access;
+mod auth;
 mod batch;
 mod body;
 mod carts;
-mod deadline;
+mod connections;
+mod gate;
 mod health;
 mod inventory;
+mod limits;
 mod metrics;
 mod observe;
 mod openapi;
 mod orders;
+mod parse_errors;
 mod placements;
 mod problem;
+mod reload;
 mod request;
 mod reservations;
 mod routes;
 mod schema;
 mod server;
 mod starting;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+pub use access::{Access, Scope, ScopeError, Scopes, Side};
+pub use auth::{Auth, TOKEN_CHARS_MIN, Tokens, new_token};
 pub use body::BODY_BYTES_MAX;
+pub use limits::{Limits, RateLimits, RateLimitsError};
 pub use openapi::document;
 pub use problem::{Kind, Problem};
+pub use reload::ReloadError;
 pub use routes::{Route, router, routes};
-pub use server::serve;
+pub use server::{Listener, serve};
 pub use starting::turn_away;
+pub use tls::certificate;
 
 use crate::domain::Timestamp;
 use crate::flow::Flow;
 use crate::inventory::{Administration, Auditing, DeadLetterIndex, StockLevel};
 use crate::ports::Ports;
 use crate::statuses::{CachedStock, Statuses};
+use gate::Gate;
 use health::Trouble;
+use limits::{BodyMemory, Rates};
 use metrics::HttpMetrics;
 use placements::Placements;
 
 /// How long the status store may hold up an answer (rule 16).
 const STATUSES_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// The most batch audits at once.
+const AUDITS_MAX: usize = 1;
+
 /// The ports that the API needs.
 pub trait Served: Ports<Inventory: Administration + Auditing + DeadLetterIndex> {}
 
 impl<P: Ports<Inventory: Administration + Auditing + DeadLetterIndex>> Served for P {}
 
-/// How much one process takes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// The most orders that are being placed at once.
-    pub placements_max: usize,
-    /// The most ids at once that `place` waits for although neither the status store nor the database knows them.
-    pub unknown_placements_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            placements_max: 65_536,
-            unknown_placements_max: 1_024,
-        }
-    }
+/// Whether the service takes requests, or is about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It takes requests.
+    Serving,
+    /// It still does, but is not ready any more: load balancers are to go elsewhere.
+    Draining,
+    /// It takes no new connections, and answers whoever waits.
+    Stopping,
 }
 
 /// What every handler works on. Cheap to clone.
@@ -82,7 +96,12 @@ struct Inner<P: Ports> {
     metrics: HttpMetrics,
     trouble: Trouble,
     store_id: OnceCell<Uuid>,
-    stopping: watch::Receiver<bool>,
+    gate: Arc<Gate>,
+    body_memory: BodyMemory,
+    connections_max: usize,
+    /// Batch audits that may begin: each reads everything.
+    audits: Semaphore,
+    phase: watch::Receiver<Phase>,
 }
 
 impl<P: Ports> Clone for Api<P> {
@@ -98,16 +117,20 @@ impl<P: Ports> std::fmt::Debug for Inner<P> {
 }
 
 impl<P: Served> Api<P> {
-    /// An API over a flow. Once `stopping` becomes true, whoever waits for an order is answered where it stands.
-    pub fn new(flow: Flow<P>, limits: &Limits, stopping: watch::Receiver<bool>) -> Self {
+    /// An API over a flow. In [`Phase::Stopping`], whoever waits for an order is answered where it stands.
+    pub fn new(flow: Flow<P>, limits: &Limits, auth: Auth, phase: watch::Receiver<Phase>) -> Self {
         let metrics = HttpMetrics::new(flow.metrics(), &routes::<P>());
         Self(Arc::new(Inner {
             flow,
-            placements: Arc::new(Placements::new(limits)),
+            placements: Arc::new(Placements::new(limits.placements_max)),
             metrics,
             trouble: Trouble::default(),
             store_id: OnceCell::new(),
-            stopping,
+            gate: Arc::new(Gate::new(auth, Rates::new(limits.rates))),
+            body_memory: BodyMemory::new(limits.bodies_bytes_max),
+            connections_max: limits.connections_max,
+            audits: Semaphore::new(AUDITS_MAX),
+            phase,
         }))
     }
 
@@ -137,10 +160,32 @@ impl<P: Served> Api<P> {
             .copied()
     }
 
-    /// Waits until the service is to stop; for ever if nobody can say so any more.
+    fn gate(&self) -> &Arc<Gate> {
+        &self.0.gate
+    }
+
+    fn body_memory(&self) -> &BodyMemory {
+        &self.0.body_memory
+    }
+
+    fn connections_max(&self) -> usize {
+        self.0.connections_max
+    }
+
+    fn audits(&self) -> &Semaphore {
+        &self.0.audits
+    }
+
+    /// Whether clients are to go elsewhere.
+    fn is_ending(&self) -> bool {
+        *self.0.phase.borrow() != Phase::Serving
+    }
+
+    /// Waits until the service is to stop; forever if nobody can say so any more.
     async fn stopped(&self) {
-        let mut stopping = self.0.stopping.clone();
-        if stopping.wait_for(|stop| *stop).await.is_err() {
+        let mut phase = self.0.phase.clone();
+        let stopping = phase.wait_for(|phase| *phase == Phase::Stopping);
+        if stopping.await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -6,7 +6,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::schema;
 use crate::domain::{OrderId, Reason, Sku};
@@ -45,6 +44,12 @@ kinds! {
     Invalid = UNPROCESSABLE_ENTITY, "invalid", "The request is not acceptable";
     /// The id was used with another cart, or with another correction.
     IdConflict = UNPROCESSABLE_ENTITY, "id-conflict", "The id was used for something else";
+    /// No token, or one that is not known.
+    Unauthorized = UNAUTHORIZED, "unauthorized", "A token is needed";
+    /// The token lacks the scope that the route needs.
+    Forbidden = FORBIDDEN, "forbidden", "The token does not allow this";
+    /// Requests come faster than the service takes them.
+    RateLimited = TOO_MANY_REQUESTS, "rate-limited", "Too many requests";
     /// Sold out, held by others, or not in the catalogue.
     Refused = CONFLICT, "refused", "The cart cannot be served";
     /// The order stands for another cart than the one meant.
@@ -63,6 +68,12 @@ kinds! {
     BodyTimeout = REQUEST_TIMEOUT, "body-timeout", "The body took too long to arrive";
     /// The body is too large.
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
+    /// The body is compressed, or encoded in another way.
+    EncodedBody = UNSUPPORTED_MEDIA_TYPE, "encoded-body", "The body must not be encoded";
+    /// The URI is too long.
+    UriTooLong = URI_TOO_LONG, "uri-too-long", "The URI is too long";
+    /// There are too many headers, or they are too long.
+    HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", "The head is too large";
     /// The body is not JSON.
     NotJson = UNSUPPORTED_MEDIA_TYPE, "not-json", "The body has to be JSON";
     /// Too many carts are waiting, or too many orders are being placed.
@@ -116,11 +127,6 @@ pub(super) struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Uuid>)]
     order_id: Option<OrderId>,
-    /// The correction of stock: every problem of an adjustment carries it. Repeat the request with it as the header
-    /// `Idempotency-Key`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Uuid>)]
-    adjustment_id: Option<Uuid>,
     /// Of a failed call of the inventory port (`/v1/inventory/batch/`) the kind of its error: `unavailable`,
     /// `outcome_unknown` or `permanent`.
     #[serde(rename = "kind", skip_serializing_if = "Option::is_none")]
@@ -150,7 +156,6 @@ impl Problem {
                 retry_after_ms: None,
                 stock_version: None,
                 order_id: None,
-                adjustment_id: None,
                 error_kind: None,
                 store_failed: false,
             }),
@@ -162,27 +167,6 @@ impl Problem {
     pub fn about(mut self, id: OrderId) -> Self {
         self.document.order_id.get_or_insert(id);
         self
-    }
-
-    /// With the correction of stock that it is about.
-    #[must_use]
-    pub(super) fn about_adjustment(mut self, id: Uuid) -> Self {
-        self.document.adjustment_id = Some(id);
-        self
-    }
-
-    /// A correction that a store did not make, or may have made: a repeat is harmless only under the same id.
-    pub(super) fn of_adjustment(id: Uuid, error: &ports::Error) -> Self {
-        let kind = match error.kind() {
-            ErrorKind::Unavailable => Kind::Unavailable,
-            ErrorKind::OutcomeUnknown => Kind::InDoubt,
-            ErrorKind::Permanent => {
-                return Self::new(Kind::Impossible, error.chain()).about_adjustment(id);
-            }
-        };
-        let detail = format!("{error}; repeat the request with Idempotency-Key: {id}");
-        let problem = Self::new(kind, detail).of_store(error);
-        problem.about_adjustment(id)
     }
 
     /// With the time after which trying again may help.
@@ -213,6 +197,11 @@ impl Problem {
             Kind::Internal,
             "the request failed for a reason that the service did not expect; its log says more",
         )
+    }
+
+    /// The document alone, for an answer that is not made by a route.
+    pub(super) fn into_body(self) -> Vec<u8> {
+        serde_json::to_vec(&self.document).unwrap_or_default()
     }
 
     fn because(mut self, reason: Reason) -> Self {

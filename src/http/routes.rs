@@ -1,138 +1,207 @@
 //! The routes, listed once.
 
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::{Method, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, on};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
+use super::gate::pass;
 use super::problem::{Kind, Problem};
 use super::{
-    Api, Served, carts, health, inventory, metrics, observe, openapi, orders, reservations,
+    Access, Api, Served, Side, carts, health, inventory, metrics, observe, openapi, orders,
+    reservations,
 };
 
-/// A route: its method and its path, variable segments in braces.
+/// The smallest answer that is compressed, in bytes: below, the head outweighs what is saved.
+const COMPRESSED_BYTES_MIN: u64 = 1_024;
+
+/// A route: its method, its path with variable segments in braces, and who may use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The method. GET also answers HEAD.
     pub method: Method,
     /// The path.
     pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
 }
 
-/// The router with everything around it: limits, metrics, problem documents for whatever goes wrong.
-pub fn router<P: Served>(api: Api<P>) -> axum::Router {
-    table::<P>()
+/// The router of one side with everything around it: access, limits, metrics, problem documents for whatever goes
+/// wrong, compression.
+pub fn router<P: Served>(api: Api<P>, side: Side) -> axum::Router {
+    let compression = CompressionLayer::new()
+        .gzip(true)
+        .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN));
+    table::<P>(side)
         .router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(api.clone(), observe::observe))
+        .layer(compression)
         .with_state(api)
 }
 
-/// Every route of [`router`].
+/// Every route of [`router`] on [`Side::Both`].
 pub fn routes<P: Served>() -> Vec<Route> {
-    table::<P>().routes
+    table::<P>(Side::Both).routes
 }
 
-fn table<P: Served>() -> Table<P> {
-    batch_routes(public_routes(Table::new()))
+fn table<P: Served>(side: Side) -> Table<P> {
+    batch_routes(public_routes(Table::new(side)))
 }
 
 fn public_routes<P: Served>(table: Table<P>) -> Table<P> {
+    use Access as Of;
     table
-        .get("/v1/info", health::info::<P>)
-        .get("/healthz", health::healthz)
-        .get("/readyz", health::readyz::<P>)
-        .get("/metrics", metrics::scrape::<P>)
-        .get("/openapi.json", openapi::show)
-        .post("/v1/carts", carts::add::<P>)
-        .post("/v1/orders/{id}/place", orders::place::<P>)
-        .post("/v1/orders/{id}/cancel", orders::cancel::<P>)
-        .get("/v1/orders/{id}", orders::show::<P>)
-        .get("/v1/orders/{id}/history", orders::history::<P>)
-        .get("/v1/inventory", inventory::list::<P>)
-        .get("/v1/inventory/{sku}", inventory::show::<P>)
-        .put("/v1/inventory/{sku}", inventory::put::<P>)
-        .post("/v1/inventory/{sku}/adjustments", inventory::adjust::<P>)
-        .post("/v1/inventory/reservations", reservations::create::<P>)
-        .delete("/v1/inventory/reservations/{id}", reservations::remove::<P>)
+        .get(Of::Public, "/v1/info", health::info::<P>)
+        .get(Of::Public, "/healthz", health::healthz)
+        .get(Of::Probe, "/readyz", health::readyz::<P>)
+        .get(Of::STOCK, "/metrics", metrics::scrape::<P>)
+        .get(Of::Public, "/openapi.json", openapi::show)
+        .post(Of::ORDERS, "/v1/carts", carts::add::<P>)
+        .post(Of::ORDERS, "/v1/orders/{id}/place", orders::place::<P>)
+        .post(Of::ORDERS, "/v1/orders/{id}/cancel", orders::cancel::<P>)
+        .get(Of::ORDERS, "/v1/orders/{id}", orders::show::<P>)
+        .get(Of::ORDERS, "/v1/orders/{id}/history", orders::history::<P>)
+        .get(Of::STOCK_LEVELS, "/v1/inventory", inventory::list::<P>)
+        .get(
+            Of::STOCK_LEVELS,
+            "/v1/inventory/{sku}",
+            inventory::show::<P>,
+        )
+        .put(Of::STOCK, "/v1/inventory/{sku}", inventory::put::<P>)
+        .post(
+            Of::STOCK,
+            "/v1/inventory/{sku}/adjustments",
+            inventory::adjust::<P>,
+        )
+        .post(
+            Of::INTERNAL,
+            "/v1/inventory/reservations",
+            reservations::create::<P>,
+        )
+        .delete(
+            Of::INTERNAL,
+            "/v1/inventory/reservations/{id}",
+            reservations::remove::<P>,
+        )
 }
 
 /// The inventory port, for other processes. Literal paths: they end in [`crate::inventory::wire::Call::NAME`].
 fn batch_routes<P: Served>(table: Table<P>) -> Table<P> {
     use super::batch::{administration, inventory, letters};
     table
-        .post("/v1/inventory/batch/reserve", inventory::reserve::<P>)
-        .post("/v1/inventory/batch/settle", inventory::settle::<P>)
-        .post("/v1/inventory/batch/stock", inventory::stock::<P>)
-        .post("/v1/inventory/batch/orders", inventory::orders::<P>)
-        .post("/v1/inventory/batch/expired", inventory::expired::<P>)
-        .post(
+        .batch("/v1/inventory/batch/reserve", inventory::reserve::<P>)
+        .batch("/v1/inventory/batch/settle", inventory::settle::<P>)
+        .batch("/v1/inventory/batch/stock", inventory::stock::<P>)
+        .batch("/v1/inventory/batch/orders", inventory::orders::<P>)
+        .batch("/v1/inventory/batch/expired", inventory::expired::<P>)
+        .batch(
             "/v1/inventory/batch/refunds-due",
             inventory::refunds_due::<P>,
         )
-        .post("/v1/inventory/batch/refunded", inventory::refunded::<P>)
-        .post(
+        .batch("/v1/inventory/batch/refunded", inventory::refunded::<P>)
+        .batch(
             "/v1/inventory/batch/put-items",
             administration::put_items::<P>,
         )
-        .post("/v1/inventory/batch/items", administration::items::<P>)
-        .post("/v1/inventory/batch/item", administration::item::<P>)
-        .post("/v1/inventory/batch/adjust", administration::adjust::<P>)
-        .post(
+        .batch("/v1/inventory/batch/items", administration::items::<P>)
+        .batch("/v1/inventory/batch/item", administration::item::<P>)
+        .batch("/v1/inventory/batch/adjust", administration::adjust::<P>)
+        .batch(
             "/v1/inventory/batch/corrections",
             administration::corrections::<P>,
         )
-        .post(
+        .batch(
             "/v1/inventory/batch/find-orders",
             administration::find_orders::<P>,
         )
-        .post("/v1/inventory/batch/story", administration::story::<P>)
-        .post("/v1/inventory/batch/audit", administration::audit::<P>)
-        .post("/v1/inventory/batch/record-letters", letters::record::<P>)
-        .post("/v1/inventory/batch/letters", letters::list::<P>)
-        .post("/v1/inventory/batch/mark-letters", letters::mark::<P>)
+        .batch("/v1/inventory/batch/story", administration::story::<P>)
+        .batch("/v1/inventory/batch/audit", administration::audit::<P>)
+        .batch("/v1/inventory/batch/record-letters", letters::record::<P>)
+        .batch("/v1/inventory/batch/letters", letters::list::<P>)
+        .batch("/v1/inventory/batch/mark-letters", letters::mark::<P>)
 }
 
 /// A router, and what was put into it.
 struct Table<P: Served> {
+    side: Side,
     router: axum::Router<Api<P>>,
     routes: Vec<Route>,
 }
 
 impl<P: Served> Table<P> {
-    fn new() -> Self {
+    fn new(side: Side) -> Self {
         Self {
+            side,
             router: axum::Router::new(),
             routes: Vec::new(),
         }
     }
 
-    fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api<P>>) -> Self {
-        self.add(Method::GET, MethodFilter::GET, path, handler)
+    fn get<T: 'static>(
+        self,
+        access: Access,
+        path: &'static str,
+        handler: impl Handler<T, Api<P>>,
+    ) -> Self {
+        self.add(access, Method::GET, MethodFilter::GET, path, handler)
     }
 
-    fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api<P>>) -> Self {
-        self.add(Method::POST, MethodFilter::POST, path, handler)
+    fn post<T: 'static>(
+        self,
+        access: Access,
+        path: &'static str,
+        handler: impl Handler<T, Api<P>>,
+    ) -> Self {
+        self.add(access, Method::POST, MethodFilter::POST, path, handler)
     }
 
-    fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api<P>>) -> Self {
-        self.add(Method::PUT, MethodFilter::PUT, path, handler)
+    /// A call of the inventory port.
+    fn batch<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api<P>>) -> Self {
+        self.post(Access::INTERNAL, path, handler)
     }
 
-    fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api<P>>) -> Self {
-        self.add(Method::DELETE, MethodFilter::DELETE, path, handler)
+    fn put<T: 'static>(
+        self,
+        access: Access,
+        path: &'static str,
+        handler: impl Handler<T, Api<P>>,
+    ) -> Self {
+        self.add(access, Method::PUT, MethodFilter::PUT, path, handler)
+    }
+
+    fn delete<T: 'static>(
+        self,
+        access: Access,
+        path: &'static str,
+        handler: impl Handler<T, Api<P>>,
+    ) -> Self {
+        self.add(access, Method::DELETE, MethodFilter::DELETE, path, handler)
     }
 
     fn add<T: 'static>(
         mut self,
+        access: Access,
         method: Method,
         filter: MethodFilter,
         path: &'static str,
         handler: impl Handler<T, Api<P>>,
     ) -> Self {
-        self.router = self.router.route(path, on(filter, handler));
-        self.routes.push(Route { method, path });
+        if !access.is_served_by(self.side) {
+            return self;
+        }
+        let gate = from_fn(move |request: Request, next: Next| pass(access, request, next));
+        let guarded = on(filter, handler).route_layer(gate);
+        self.router = self.router.route(path, guarded);
+        self.routes.push(Route {
+            method,
+            path,
+            access,
+        });
         self
     }
 }

@@ -25,6 +25,9 @@ pub const PREFIX: &str = "/v1/inventory/batch/";
 /// The largest request, in bytes. A batch of 4,000 usual carts has less than one million.
 pub const REQUEST_BYTES_MAX: usize = 16 << 20;
 
+/// The most rows that one call may ask for.
+pub const LIMIT_MAX: usize = 100_000;
+
 /// One call of the inventory port.
 pub trait Call: Serialize + DeserializeOwned + Send + Sync {
     /// What it is called, at the end of its path.
@@ -33,15 +36,25 @@ pub trait Call: Serialize + DeserializeOwned + Send + Sync {
     const CHANGES: bool;
     /// What it is answered with.
     type Answer: Serialize + DeserializeOwned + Send;
+
+    /// How many rows it asks for, if it says: at most [`LIMIT_MAX`].
+    fn limit(&self) -> Option<usize> {
+        None
+    }
 }
 
 macro_rules! calls {
-    ($($name:ident = $text:literal, $changes:literal -> $answer:ty;)+) => {
+    ($($name:ident = $text:literal, $changes:literal -> $answer:ty $(, limit = $($member:ident).+)?;)+) => {
         $(
             impl Call for $name {
                 const NAME: &'static str = $text;
                 const CHANGES: bool = $changes;
                 type Answer = $answer;
+                $(
+                    fn limit(&self) -> Option<usize> {
+                        Some(self.$($member).+)
+                    }
+                )?
             }
         )+
     };
@@ -52,19 +65,19 @@ calls! {
     SettleAll = "settle", true -> Settlement;
     Stock = "stock", false -> StockAnswer;
     Orders = "orders", false -> Vec<Option<Order>>;
-    Expired = "expired", false -> Vec<Order>;
-    RefundsDue = "refunds-due", false -> Vec<Refund>;
+    Expired = "expired", false -> Vec<Order>, limit = limit;
+    RefundsDue = "refunds-due", false -> Vec<Refund>, limit = limit;
     Refunded = "refunded", true -> ();
     PutItems = "put-items", true -> Vec<PutOutcome>;
-    Items = "items", false -> Vec<Item>;
+    Items = "items", false -> Vec<Item>, limit = limit;
     OneItem = "item", false -> Option<Item>;
     Adjust = "adjust", true -> Vec<Adjusted>;
-    Corrections = "corrections", false -> Vec<AdjustmentRow>;
-    FindOrders = "find-orders", false -> Vec<Order>;
+    Corrections = "corrections", false -> Vec<AdjustmentRow>, limit = limit;
+    FindOrders = "find-orders", false -> Vec<Order>, limit = filter.limit;
     StoryOf = "story", false -> Option<Story>;
     Audit = "audit", false -> AuditReport;
     RecordLetters = "record-letters", true -> ();
-    Letters = "letters", false -> Vec<DeadLetterRow>;
+    Letters = "letters", false -> Vec<DeadLetterRow>, limit = limit;
     MarkLetters = "mark-letters", true -> u64;
 }
 

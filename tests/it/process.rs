@@ -253,8 +253,8 @@ impl Serve {
             .copied()
             .collect();
         let mut process = Process::start(place, &args);
-        let line = process.says("http://");
-        let address = line.split("http://").nth(1).unwrap_or_default();
+        let line = process.says("://");
+        let address = line.split("://").nth(1).unwrap_or_default();
         let address = address.split('"').next().unwrap_or_default().to_owned();
         Self {
             process,
@@ -275,13 +275,24 @@ impl Serve {
 
     /// Sends whatever it is, and says that it is JSON.
     pub fn send_bytes(&self, head: &str, body: &[u8]) -> Reply {
+        self.send_with(head, "", body)
+    }
+
+    /// As [`Serve::send`], with a bearer token.
+    pub fn send_as(&self, token: &str, head: &str, body: &str) -> (u16, Value) {
+        let header = format!("authorization: Bearer {token}\r\n");
+        let Reply { status, body } = self.send_with(head, &header, body.as_bytes());
+        (status, body)
+    }
+
+    fn send_with(&self, head: &str, headers: &str, body: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let length = body.len();
         write!(
             stream,
             "{head} HTTP/1.1\r\nhost: oms\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             content-length: {length}\r\n\r\n"
+             {headers}content-length: {length}\r\n\r\n"
         )
         .unwrap();
         // Whoever refuses a body need not have read all of it.

@@ -3,6 +3,7 @@
 use axum::extract::State;
 
 use super::{Api, Sent, Served, Told, told};
+use crate::http::problem::{Kind, Problem, RETRY_AFTER};
 use crate::inventory::{Administration, Auditing, wire};
 
 /// Create items; of a known one only name and price change.
@@ -106,5 +107,9 @@ pub(crate) async fn audit<P: Served>(
     State(api): State<Api<P>>,
     Sent(call): Sent<wire::Audit>,
 ) -> Told<wire::Audit> {
+    let Ok(_turn) = api.audits().try_acquire() else {
+        let detail = "an audit is running already: try again when it is done";
+        return Err(Problem::new(Kind::Overloaded, detail).retry_after(RETRY_AFTER));
+    };
     told(api.inventory().audit(call.grace()).await)
 }

@@ -14,9 +14,9 @@ use axum::response::{IntoResponse, Response};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{self, RefOr};
 
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::{Api, Served, body};
-use crate::inventory::wire::{Call, REQUEST_BYTES_MAX};
+use crate::inventory::wire::{Call, LIMIT_MAX, REQUEST_BYTES_MAX};
 use crate::ports::Error;
 
 /// A call as it was sent.
@@ -28,7 +28,12 @@ impl<S: Send + Sync, C: Call> FromRequest<S> for Sent<C> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let bytes = body::read_up_to(REQUEST_BYTES_MAX, &parts.headers, body).await?;
-        body::parse(&bytes).map(Self)
+        let call: C = body::parse(&bytes)?;
+        if let Some(limit) = call.limit().filter(|limit| *limit > LIMIT_MAX) {
+            let detail = format!("limit: {limit} is out of range: at most {LIMIT_MAX} is accepted");
+            return Err(Problem::new(Kind::Invalid, detail));
+        }
+        Ok(Self(call))
     }
 }
 

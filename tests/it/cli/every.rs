@@ -35,10 +35,11 @@ pub const WITH_STORES: [&[&str]; 23] = [
 ];
 
 /// Every command that opens none.
-pub const WITHOUT_STORES: [&[&str]; 5] = [
+pub const WITHOUT_STORES: [&[&str]; 6] = [
     &["config"],
     &["completions", "bash"],
     &["man", "man"],
+    &["token", "new"],
     &["report", "render", "run.json"],
     &["report", "merge", "1.json", "2.json"],
 ];

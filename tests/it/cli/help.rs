@@ -23,6 +23,7 @@ fn the_help_names_every_command_and_exit_code() {
       dead-letters  Look at messages nobody could process, and deal with them
       audit         Check every invariant; exit code 3 when one is broken
       statuses      Look after the status store
+      token         Make tokens for `oms serve`
       migrate       Bring the schemas of all stores up to date
       doctor        Check that everything is in working order
       config        Show the effective configuration and where each value comes from
@@ -81,6 +82,7 @@ fn every_command_has_help_with_an_example() {
         &["dead-letters", "replay"],
         &["dead-letters", "drop"],
         &["statuses", "rebuild"],
+        &["token", "new"],
         &["migrate"],
         &["doctor"],
         &["config"],

@@ -87,7 +87,7 @@ impl<T: Auditing> Auditing for Faulty<T> {
     }
 
     async fn audit(&self, grace: Duration) -> Result<AuditReport, Error> {
-        self.inner.audit(grace).await
+        self.faults.pass(Op::Audit, self.inner.audit(grace)).await
     }
 
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {

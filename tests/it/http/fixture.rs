@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request, header};
 use http_body_util::BodyExt as _;
 use oms::domain::Timestamp;
 use oms::flow::{Flow, Settings};
-use oms::http::{Api, Limits, router};
+use oms::http::{Api, Auth, Limits, Phase, Side, router};
 use oms::inventory::Administration as _;
 use oms::ports::{Backends, Clock};
 use oms::rng::{OrderIds, Rng};
@@ -63,7 +63,7 @@ pub struct Shop {
     pub faults: Faults,
     pub payments: ModelPayments,
     pub clock: MinedClock,
-    pub stop: watch::Sender<bool>,
+    pub phase: watch::Sender<Phase>,
     workers: watch::Sender<bool>,
 }
 
@@ -86,6 +86,16 @@ impl Shop {
         settings: Settings,
         limits: Limits,
     ) -> Self {
+        Self::guarded(items, settings, limits, Auth::open()).await
+    }
+
+    /// A shop without a worker, with other bounds, where requests need tokens.
+    pub async fn guarded<'a>(
+        items: impl IntoIterator<Item = (&'a str, i64)>,
+        settings: Settings,
+        limits: Limits,
+        auth: Auth,
+    ) -> Self {
         let manual = ManualClock::default();
         let inventory = ModelInventory::new(manual.clone());
         let payments = ModelPayments::new(manual.clone());
@@ -104,16 +114,16 @@ impl Shop {
             clock: clock.clone(),
         };
         let flow = Flow::start(ports, settings, OrderIds::new(Rng::from_seed(1)));
-        let (stop, stopping) = watch::channel(false);
-        let api = Api::new(flow.clone(), &limits, stopping);
+        let (phase, entered) = watch::channel(Phase::Serving);
+        let api = Api::new(flow.clone(), &limits, auth, entered);
         Self {
-            router: router(api.clone()),
+            router: router(api.clone(), Side::Both),
             api,
             flow,
             faults,
             payments,
             clock,
-            stop,
+            phase,
             workers: watch::Sender::new(false),
         }
     }
@@ -201,6 +211,7 @@ pub fn request(method: Method, path: &str, body: Body) -> Request<Body> {
     Request::builder()
         .method(method)
         .uri(path)
+        .header(header::HOST, "oms")
         .header(header::CONTENT_TYPE, "application/json")
         .body(body)
         .unwrap()

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use oms::flow::{Flow, Settings};
-use oms::http::{Api, Limits, Served, serve as serve_api};
+use oms::http::{Api, Auth, Limits, Listener, Phase, Served, serve as serve_api};
 use oms::http_client::HttpUrl;
 use oms::inventory::http::HttpInventory;
 use oms::ports::Backends;
@@ -16,7 +16,7 @@ use crate::model::{ManualClock, ModelPayments, ModelQueue, ModelStatuses};
 /// An inventory service that is served; it ends when dropped.
 pub struct Service {
     pub address: SocketAddr,
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
 }
 
 impl Service {
@@ -28,7 +28,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.phase.send_replace(Phase::Stopping);
     }
 }
 
@@ -46,10 +46,10 @@ where
     };
     let ids = OrderIds::new(Rng::from_seed(1));
     let flow = Flow::start(ports, Settings::default(), ids);
-    let (stop, stopping) = watch::channel(false);
-    let api = Api::new(flow, &Limits::default(), stopping);
+    let (phase, entered) = watch::channel(Phase::Serving);
+    let api = Api::new(flow, &Limits::default(), Auth::open(), entered);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve_api(listener, api));
-    Service { address, stop }
+    tokio::spawn(serve_api(vec![Listener::plain(listener)], api));
+    Service { address, phase }
 }
