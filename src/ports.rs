@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +120,7 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     action: String,
+    retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -128,6 +130,7 @@ impl Error {
         Self {
             kind,
             action: action.into(),
+            retry_after: None,
             source: None,
         }
     }
@@ -152,6 +155,18 @@ impl Error {
     pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
+    }
+
+    /// With the time after which whoever refused wants to be asked again.
+    #[must_use]
+    pub fn after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// After which time whoever refused wants to be asked again, if it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// What kind of failure it is.

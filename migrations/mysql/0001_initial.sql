@@ -6,11 +6,14 @@
 -- This store: one row.
 CREATE TABLE IF NOT EXISTS store (
     only_row TINYINT    NOT NULL PRIMARY KEY CHECK (only_row = 1),
-    store_id BINARY(16) NOT NULL
-) ENGINE = InnoDB;
+    store_id BINARY(16) NOT NULL,
+    gateway_id       VARCHAR(500),  -- Which gateway vouches for the payments; NULL before the first command that can charge.
+    gateway_location VARCHAR(1000), -- Where it is, for messages.
+    gateway_since    BIGINT         -- Orders decided before were paid at an earlier gateway.
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- A random id (UUIDv4).
-INSERT INTO store VALUES (1, UNHEX(INSERT(INSERT(HEX(RANDOM_BYTES(16)), 13, 1, '4'), 17, 1, '8')))
+INSERT INTO store (only_row, store_id) VALUES (1, UNHEX(INSERT(INSERT(HEX(RANDOM_BYTES(16)), 13, 1, '4'), 17, 1, '8')))
     ON DUPLICATE KEY UPDATE only_row = 1;
 
 -- initial + adjusted = available + blocked + sold, always.

@@ -1,21 +1,27 @@
 //! P and U: the gateway's ledger against the orders. Both are read in the order of their ids, side by side.
 
 use super::{PAGE, Report};
-use crate::domain::{Money, Order, OrderId, OrderState};
-use crate::inventory::{Administration, Check, Finding, OrderFilter, Refund};
+use crate::domain::{Money, Order, OrderId, OrderState, Timestamp};
+use crate::inventory::{Administration, Check, Finding, GatewayBinding, OrderFilter, Refund};
 use crate::payments::{LedgerEntry, Payments, Verdict};
 use crate::ports::{Error, Ports};
+use crate::terminal::counted;
 
 /// Placed orders looked up one by one where the gateway cannot be listed.
 const LOOKED_UP_MAX: usize = 1_000;
 
+/// Since when the first gateway of a store vouches for its payments.
+const FIRST: Timestamp = Timestamp::from_millis(i64::MIN);
+
 pub(super) async fn check<P>(ports: &P, report: &mut Report) -> Result<(), Error>
 where
-    P: Ports<Inventory: Administration>,
+    P: Ports<Inventory: Administration + GatewayBinding>,
 {
+    let since = (ports.inventory().gateway().await?).map_or(FIRST, |record| record.since);
     let Some(first) = ports.payments().ledger(None, PAGE).await? else {
-        return look_up(ports, report).await;
+        return look_up(ports, since, report).await;
     };
+    let mut earlier = 0_u64;
     let mut ledger = Pages {
         page: first.into_iter(),
         after: None,
@@ -38,7 +44,11 @@ where
                 entry = ledger.next(ports).await?;
             }
             let own = entry.take_if(|entry| entry.order_id == order.order_id);
-            compare(ports, &order, own.as_ref(), report).await?;
+            if own.is_none() && order.decided_at < since {
+                earlier += 1;
+            } else {
+                compare(ports, &order, own.as_ref(), report).await?;
+            }
             if own.is_some() {
                 entry = ledger.next(ports).await?;
             }
@@ -48,7 +58,19 @@ where
         without_order(&unknown, report);
         entry = ledger.next(ports).await?;
     }
+    note_earlier(earlier, report);
     Ok(())
+}
+
+/// Says how many orders were left out, since they were decided before the store moved to this gateway.
+fn note_earlier(orders: u64, report: &mut Report) {
+    if orders > 0 {
+        report.notes.push(format!(
+            "{} decided before the store moved to this gateway: {} not compared with it",
+            counted(orders, "order"),
+            if orders == 1 { "it was" } else { "they were" },
+        ));
+    }
 }
 
 /// The ledger, page by page.
@@ -204,7 +226,7 @@ fn failed(done: Done, recorded: Option<&Refund>) -> Option<(Check, String)> {
 }
 
 /// Without a list: whether the placed orders are paid, one by one.
-async fn look_up<P>(ports: &P, report: &mut Report) -> Result<(), Error>
+async fn look_up<P>(ports: &P, since: Timestamp, report: &mut Report) -> Result<(), Error>
 where
     P: Ports<Inventory: Administration>,
 {
@@ -214,7 +236,12 @@ where
         ..OrderFilter::default()
     };
     let placed = ports.inventory().find_orders(filter).await?;
+    let mut earlier = 0;
     for order in &placed {
+        if order.decided_at < since {
+            earlier += 1;
+            continue;
+        }
         match ports.payments().lookup(order.order_id).await? {
             Some(Verdict::Captured { amount }) if amount == order.amount => {}
             other => find(
@@ -228,6 +255,7 @@ where
             ),
         }
     }
+    note_earlier(earlier, report);
     report.notes.push(format!(
         "the gateway cannot be listed: {} placed orders were looked up, and charges without an order would not show",
         placed.len()

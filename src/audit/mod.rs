@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use clients::clients;
 pub use report::Report;
 
-use crate::inventory::{Administration, Auditing, Check, Finding};
+use crate::inventory::{Administration, Auditing, Check, Finding, GatewayBinding};
 use crate::payments::{Payments, Verdict};
 use crate::ports::{Error, Ports};
 
@@ -35,7 +35,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// When a port does not answer: an audit that saw only half says nothing.
 pub async fn committed<P>(ports: &P, grace: Duration) -> Result<Report, Error>
 where
-    P: Ports<Inventory: Administration + Auditing>,
+    P: Ports<Inventory: Administration + Auditing + GatewayBinding>,
 {
     let first = look(ports, grace).await?;
     if first.is_ok() {
@@ -54,7 +54,7 @@ where
 
 async fn look<P>(ports: &P, grace: Duration) -> Result<Report, Error>
 where
-    P: Ports<Inventory: Administration + Auditing>,
+    P: Ports<Inventory: Administration + Auditing + GatewayBinding>,
 {
     let inventory = ports.inventory().audit(grace).await?;
     let mut report = Report {

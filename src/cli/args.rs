@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
     Context, audit, completions, config, dead_letters, doctor, inventory, man, migrate, order,
-    report, seed, serve, simulate, statuses, token, worker,
+    refunds, report, seed, serve, simulate, statuses, token, worker,
 };
 use crate::config::{Flags, UrlText};
 use crate::terminal::ColorChoice;
@@ -122,6 +122,9 @@ pub enum Command {
     /// Look at messages nobody could process, and deal with them
     #[command(subcommand)]
     DeadLetters(dead_letters::Verb),
+    /// Inspect and execute refunds that are due
+    #[command(subcommand)]
+    Refunds(refunds::Verb),
     /// Check every invariant; exit code 3 when one is broken
     Audit(audit::Args),
     /// Look after the status store
@@ -158,6 +161,7 @@ impl Command {
             Self::Order(verb) => verb.run(context).await,
             Self::Inventory(verb) => verb.run(context).await,
             Self::DeadLetters(verb) => verb.run(context).await,
+            Self::Refunds(verb) => verb.run(context).await,
             Self::Audit(args) => audit::run(args, context).await,
             Self::Statuses(verb) => verb.run(context).await,
             Self::Token(verb) => verb.run(&context.out),

@@ -39,8 +39,8 @@ fn grace(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// When a store does not answer.
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open().await?;
     if args.sql {
+        let ports = context.open().await?;
         for (check, sql) in ports.inventory.audit_sql() {
             if context.out.is_json() {
                 context
@@ -54,6 +54,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
         return Ok(exit::DONE);
     }
+    let ports = context.open_with_gateway().await?;
     let report = audit::committed(&ports, args.grace).await?;
     if context.out.is_json() {
         context.out.json(&report)?;

@@ -130,6 +130,19 @@ async fn contents(ports: &OmsPorts, checks: &mut Vec<Looked>) {
         Ok(id) => good("store id", id.to_string()),
         Err(error) => bad("store id", &error),
     });
+    checks.push(
+        match wiring::check_gateway(&ports.inventory, &ports.payments).await {
+            Ok(Some(record)) => good("gateway", format!("{} is the store's", record.id)),
+            Ok(None) => good("gateway", "none on record; the first command that can charge records it"),
+            Err(error) => {
+                let mut check = bad("gateway", &error);
+                if wiring::is_mismatch(&error) {
+                    check.advice = Some("use the gateway on record, or `oms migrate --adopt-gateway`");
+                }
+                check
+            }
+        },
+    );
     checks.push(match ports.inventory.items(None, 1).await {
         Ok(items) if items.is_empty() => {
             let mut check = good("catalogue", "empty");

@@ -116,12 +116,12 @@ async fn open(
     context: &Context,
 ) -> anyhow::Result<Flow<OmsPorts>> {
     let InventoryUrl::Http(url) = &context.config.inventory.value else {
-        return context.flow().await;
+        return context.serving_flow().await;
     };
     let mark = Uuid::new_v4().to_string();
     let opened = tokio::select! {
         biased;
-        opened = context.flow() => opened,
+        opened = context.serving_flow() => opened,
         never = http::turn_away(listeners, &mark) => match never {},
     };
     opened.map_err(|error| {

@@ -47,7 +47,7 @@ fn batch_max(text: &str) -> Result<u64, String> {
 /// When it cannot start.
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = Stop::on_signal().context("cannot listen for signals")?;
-    let flow = context.flow().await?;
+    let flow = context.serving_flow().await?;
     let batch_max = args.batch_max.unwrap_or(*context.config.batch_max);
     let options = Options {
         batch_max: usize::try_from(batch_max)?,

@@ -2,6 +2,7 @@
 
 mod cart;
 mod duration;
+mod gateway;
 mod ids;
 mod money;
 mod order;
@@ -13,6 +14,7 @@ mod time;
 
 pub use cart::{AcceptedCart, Cart, CartError, CartHash, LINES_MAX, Line};
 pub use duration::{DURATION_MAX, DurationError, format_duration, parse_duration};
+pub use gateway::{GATEWAY_ID_BYTES_MAX, GatewayId, GatewayIdError};
 pub use ids::{Customer, CustomerError, OrderId, OrderIdError};
 pub use money::{Money, MoneyError};
 pub use order::{BatchRef, Order, OrderLine, OrderState};

@@ -2,19 +2,17 @@
 
 use futures::StreamExt as _;
 use parking_lot::Mutex;
-use tokio::time::timeout;
 
 use super::{Flow, Placement};
-use crate::domain::{OrderId, Reason};
-use crate::inventory::{Inventory, Refund};
-use crate::payments::Payments;
+use crate::domain::Reason;
+use crate::inventory::Inventory;
 use crate::ports::{Error, Ports};
 
 /// The most overdue orders, and the most refunds, of one round.
-const SWEEP_MAX: usize = 1_000;
+pub(super) const SWEEP_MAX: usize = 1_000;
 
 /// How many the gateway is asked about at a time.
-const ASKED_AT_ONCE: usize = 64;
+pub(super) const ASKED_AT_ONCE: usize = 64;
 
 /// What one round has swept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,12 +41,12 @@ impl<C> Default for RoundEnd<C> {
 
 impl<C: Copy> RoundEnd<C> {
     /// Behind which the next round begins.
-    fn get(&self) -> Option<C> {
+    pub(super) fn get(&self) -> Option<C> {
         *self.0.lock()
     }
 
     /// Notes what a round looks at; whether it is full, so that there may be more.
-    fn passes<'a, T>(&self, round: &'a [T]) -> bool
+    pub(super) fn passes<'a, T>(&self, round: &'a [T]) -> bool
     where
         C: From<&'a T>,
     {
@@ -81,53 +79,9 @@ impl<P: Ports> Flow<P> {
             }
         }
         drop(released);
-        let after = self.0.refunded_to.get();
-        let due = self
-            .ports()
-            .inventory()
-            .refunds_due(after, SWEEP_MAX)
-            .await?;
-        self.0.refunded_to.passes(&due);
-        let executed = self.refund(due).await;
-        swept.refunded = executed.len();
-        if !executed.is_empty() {
-            self.ports().inventory().refunded(executed).await?;
-        }
+        swept.refunded = self.sweep_refunds().await?;
         // Those that wait for the gateway stay overdue: only progress is a reason to go on at once.
         swept.more = full && swept.settled > 0;
         Ok(swept)
-    }
-
-    /// Executes one refund. A gateway that hangs must not hold up those that come after, nor the next round.
-    async fn refund_one(&self, refund: &Refund) -> Result<(), Error> {
-        let executed = self
-            .ports()
-            .payments()
-            .refund(refund.order_id, refund.amount);
-        match timeout(self.settings().payment_timeout, executed).await {
-            Ok(answer) => answer,
-            Err(elapsed) => Err(Error::outcome_unknown("refund an order").because(elapsed)),
-        }
-    }
-
-    /// Executes refunds; those that fail stay due.
-    async fn refund(&self, due: Vec<Refund>) -> Vec<OrderId> {
-        futures::stream::iter(due)
-            .map(|refund| async move {
-                match self.refund_one(&refund).await {
-                    Ok(()) => {
-                        self.metrics().refunds.inc();
-                        Some(refund.order_id)
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, order_id = %refund.order_id, "a refund stays due");
-                        None
-                    }
-                }
-            })
-            .buffer_unordered(ASKED_AT_ONCE)
-            .filter_map(|executed| async move { executed })
-            .collect()
-            .await
     }
 }

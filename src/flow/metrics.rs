@@ -1,11 +1,13 @@
 //! What the flow counts.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::Reason;
 
@@ -24,6 +26,12 @@ pub struct Metrics {
     pub failed: Family<ReasonLabel, Counter>,
     /// Refunds executed.
     pub refunds: Counter,
+    /// Attempts to refund that failed.
+    pub refunds_refused: Counter,
+    /// Refunds that are due, as last counted; absent before.
+    refunds_due: Family<NoLabels, Gauge>,
+    /// For how long the oldest of them has been due, in seconds.
+    refund_oldest_due: Family<NoLabels, Gauge>,
     /// Messages set aside as dead letters.
     pub dead_letters: Counter,
     /// Carts per reserve transaction.
@@ -35,6 +43,10 @@ pub struct Metrics {
     /// Messages not yet consumed, as last seen.
     pub backlog: Gauge,
 }
+
+/// Of a metric that is absent while it is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoLabels {}
 
 /// The label of counters by reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +73,9 @@ impl Default for Metrics {
             placed: Counter::default(),
             failed: Family::default(),
             refunds: Counter::default(),
+            refunds_refused: Counter::default(),
+            refunds_due: Family::default(),
+            refund_oldest_due: Family::default(),
             dead_letters: Counter::default(),
             batch_carts: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
             reserve_seconds: seconds(),
@@ -71,6 +86,22 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Notes how many refunds are due, and for how long the oldest has been.
+    pub(super) fn set_refunds_due(&self, count: usize, oldest: Duration) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.refunds_due.get_or_create(&NoLabels {}).set(count);
+        let seconds = i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX);
+        self.refund_oldest_due
+            .get_or_create(&NoLabels {})
+            .set(seconds);
+    }
+
+    /// Forgets both: what is not known is not told.
+    pub fn clear_refunds_due(&self) {
+        self.refunds_due.clear();
+        self.refund_oldest_due.clear();
+    }
+
     /// Adds everything to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("carts_accepted", "Carts queued", self.accepted.clone());
@@ -87,6 +118,22 @@ impl Metrics {
         registry.register("orders_placed", "Orders placed", self.placed.clone());
         registry.register("orders_failed", "Orders failed", self.failed.clone());
         registry.register("refunds_executed", "Refunds executed", self.refunds.clone());
+        registry.register(
+            "refunds_refused",
+            "Attempts to refund that failed",
+            self.refunds_refused.clone(),
+        );
+        registry.register(
+            "refunds_due",
+            "Refunds that are recorded and not executed, at most 10,000; absent while the database does not answer",
+            self.refunds_due.clone(),
+        );
+        registry.register_with_unit(
+            "refund_oldest_due",
+            "For how long the oldest due refund has been due",
+            Unit::Seconds,
+            self.refund_oldest_due.clone(),
+        );
         registry.register(
             "dead_letters",
             "Messages set aside",

@@ -8,6 +8,7 @@
 //! | `payment` | 7 and 8: one charge, its outcome found out |
 //! | `settle` | 9 and 10: confirm, or give the items back |
 //! | `cancel`, `expire` | the undo by the buyer, and by time |
+//! | `refunds` | executes refunds that are owed |
 //! | `decided` | what this process's worker has just decided, for its placeOrders |
 //! | `find` | what can be told of an order |
 //!
@@ -23,6 +24,7 @@ mod message;
 mod metrics;
 mod payment;
 mod place_order;
+mod refunds;
 mod reserve;
 mod service;
 mod settle;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::decided::Decided;
 use super::expire::RoundEnd;
+use super::refunds::Pauses;
 use super::stock_cache::StockCache;
 use super::stock_reads::Share;
 use super::{Metrics, Settings, stock_reads};
@@ -68,6 +69,8 @@ pub(super) struct Inner<P: Ports> {
     pub(super) swept_to: RoundEnd<HoldEnd>,
     /// Of the rounds over due refunds.
     pub(super) refunded_to: RoundEnd<Owed>,
+    /// Of refunds that failed.
+    pub(super) refund_pauses: Pauses,
 }
 
 /// The size of the backlog as last read, so that not every cart reads it.
@@ -149,6 +152,7 @@ impl<P: Ports> Flow<P> {
             },
             swept_to: RoundEnd::default(),
             refunded_to: RoundEnd::default(),
+            refund_pauses: Pauses::default(),
         };
         Self(Arc::new(inner))
     }

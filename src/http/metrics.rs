@@ -28,6 +28,9 @@ const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=u
 /// How long a scrape waits for the queue: the other metrics are worth having without it.
 const LAG_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// How long a scrape waits for the database to count due refunds.
+const REFUNDS_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// The statuses that the API answers; their counters are looked up once.
 const STATUSES: [u16; 17] = [
     200, 201, 202, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503, 0,
@@ -219,6 +222,10 @@ pub(super) async fn scrape<P: Served>(State(api): State<Api<P>>) -> Response {
         Err(_) => None,
     };
     api.metrics().set_lag(queue.topic(), lag.as_deref());
+    match tokio::time::timeout(REFUNDS_TIME_MAX, api.flow().measure_refunds()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) | Err(_) => api.flow().metrics().clear_refunds_due(),
+    }
     match api.metrics().text() {
         Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
         Err(error) => {

@@ -55,7 +55,7 @@ pub use tls::certificate;
 
 use crate::domain::Timestamp;
 use crate::flow::Flow;
-use crate::inventory::{Administration, Auditing, DeadLetterIndex, StockLevel};
+use crate::inventory::{Administration, Auditing, DeadLetterIndex, GatewayBinding, StockLevel};
 use crate::ports::Ports;
 use crate::statuses::{CachedStock, Statuses};
 use gate::Gate;
@@ -71,9 +71,15 @@ const STATUSES_WAIT_MAX: Duration = Duration::from_secs(1);
 const AUDITS_MAX: usize = 1;
 
 /// The ports that the API needs.
-pub trait Served: Ports<Inventory: Administration + Auditing + DeadLetterIndex> {}
+pub trait Served:
+    Ports<Inventory: Administration + Auditing + DeadLetterIndex + GatewayBinding>
+{
+}
 
-impl<P: Ports<Inventory: Administration + Auditing + DeadLetterIndex>> Served for P {}
+impl<P: Ports<Inventory: Administration + Auditing + DeadLetterIndex + GatewayBinding>> Served
+    for P
+{
+}
 
 /// Whether the service takes requests, or is about to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,6 +40,7 @@ use crate::inventory::wire::PREFIX;
         batch::administration::put_items, batch::administration::items, batch::administration::item,
         batch::administration::adjust, batch::administration::corrections, batch::administration::find_orders,
         batch::administration::story, batch::administration::audit,
+        batch::gateway::show, batch::gateway::bind,
         batch::letters::record, batch::letters::list, batch::letters::mark,
         health::info, health::healthz, health::readyz, metrics::scrape, show,
     ),

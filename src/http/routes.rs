@@ -92,7 +92,7 @@ fn public_routes<P: Served>(table: Table<P>) -> Table<P> {
 
 /// The inventory port, for other processes. Literal paths: they end in [`crate::inventory::wire::Call::NAME`].
 fn batch_routes<P: Served>(table: Table<P>) -> Table<P> {
-    use super::batch::{administration, inventory, letters};
+    use super::batch::{administration, gateway, inventory, letters};
     table
         .batch("/v1/inventory/batch/reserve", inventory::reserve::<P>)
         .batch("/v1/inventory/batch/settle", inventory::settle::<P>)
@@ -121,6 +121,8 @@ fn batch_routes<P: Served>(table: Table<P>) -> Table<P> {
         )
         .batch("/v1/inventory/batch/story", administration::story::<P>)
         .batch("/v1/inventory/batch/audit", administration::audit::<P>)
+        .batch("/v1/inventory/batch/gateway", gateway::show::<P>)
+        .batch("/v1/inventory/batch/bind-gateway", gateway::bind::<P>)
         .batch("/v1/inventory/batch/record-letters", letters::record::<P>)
         .batch("/v1/inventory/batch/letters", letters::list::<P>)
         .batch("/v1/inventory/batch/mark-letters", letters::mark::<P>)

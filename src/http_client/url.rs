@@ -211,6 +211,12 @@ impl HttpUrl {
         self.location.port_or_known_default().unwrap_or(80)
     }
 
+    /// Scheme, host, port and base path: the same for every way to write them, and without user and parameters.
+    pub fn place(&self) -> String {
+        let (scheme, host, port) = (self.location.scheme(), self.host(), self.port());
+        format!("{scheme}://{host}:{port}{}", self.base())
+    }
+
     /// Host and port as the header `Host` has them.
     pub(super) fn authority(&self) -> String {
         match self.location.port() {

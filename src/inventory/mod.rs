@@ -1,13 +1,14 @@
 //! The inventory service: stock and decided orders. It holds the truth.
 //!
-//! The port is [`Inventory`]; administration is [`Administration`], [`Auditing`] and [`DeadLetterIndex`], implemented by the same
-//! adapters. What a batch does to the counters is decided in [`decide`], once, for every adapter: an adapter only
+//! The port is [`Inventory`]; administration is [`Administration`], [`Auditing`], [`GatewayBinding`] and
+//! [`DeadLetterIndex`], implemented by the same adapters. What a batch does to the counters is decided in [`decide`], once, for every adapter: an adapter only
 //! locks, loads, and writes. [`wire`] is how a batch travels to the service of another process, and [`http`] the adapter
 //! that sends it there.
 
 mod admin;
 mod audit;
 pub mod decide;
+mod gateway;
 pub mod http;
 mod lines;
 pub mod mysql;
@@ -23,6 +24,7 @@ pub use admin::{
     DeadLetterRow, DeadLetterState, Item, NewItem, OrderFilter, PutOutcome, Story,
 };
 pub use audit::{AuditReport, Check, Finding};
+pub use gateway::{GatewayBinding, GatewayRecord, LOCATION_CHARS_MAX};
 pub use types::{
     HoldEnd, Owed, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle, SettleAction,
     SettleOutcome, Settlement, StockAnswer, StockLevel,

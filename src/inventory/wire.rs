@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState, HoldEnd,
-    Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle,
+    Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState, GatewayRecord,
+    HoldEnd, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle,
     Settlement, StockAnswer, Story,
 };
 use crate::domain::{
-    AcceptedCart, Cart, CartError, Customer, Line, Order, OrderId, Sku, Timestamp,
+    AcceptedCart, Cart, CartError, Customer, GatewayId, Line, Order, OrderId, Sku, Timestamp,
 };
 
 /// What stands before the name of every call.
@@ -76,6 +76,8 @@ calls! {
     FindOrders = "find-orders", false -> Vec<Order>, limit = filter.limit;
     StoryOf = "story", false -> Option<Story>;
     Audit = "audit", false -> AuditReport;
+    GatewayOnRecord = "gateway", false -> Option<GatewayRecord>;
+    BindGateway = "bind-gateway", true -> GatewayRecord;
     RecordLetters = "record-letters", true -> ();
     Letters = "letters", false -> Vec<DeadLetterRow>, limit = limit;
     MarkLetters = "mark-letters", true -> u64;
@@ -267,6 +269,21 @@ impl Audit {
     pub const fn grace(&self) -> Duration {
         Duration::from_millis(self.grace_ms)
     }
+}
+
+/// Which gateway vouches for the payments of the store.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct GatewayOnRecord {}
+
+/// A gateway to record.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct BindGateway {
+    /// Its `id`, its `location`, and since when it vouches for payments, in Unix milliseconds.
+    #[schema(value_type = Object)]
+    pub record: GatewayRecord,
+    /// The id of the one that it replaces; null where none is on record.
+    #[schema(value_type = Option<String>)]
+    pub replaces: Option<GatewayId>,
 }
 
 /// Dead letters to record.

@@ -1,6 +1,7 @@
 //! The payment gateway: it knows what was paid. Everything goes by idempotency key, which is the order id.
 
 pub mod http;
+mod identity;
 pub mod simulated;
 
 use std::future::Future;
@@ -8,6 +9,7 @@ use std::future::Future;
 use serde::Serialize;
 
 pub use crate::ports::Error;
+pub use identity::{GatewayIdentity, Identity};
 
 use crate::domain::{Customer, Money, OrderId, Timestamp};
 

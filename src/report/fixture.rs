@@ -80,6 +80,7 @@ pub fn storm(weight: u64) -> RunReport {
         repeats: Vec::new(),
         invariants: Invariants::of(&[]),
         awaiting_gateway: 0,
+        refunds_due: 0,
         peak_rss_bytes: 96 << 20,
         processor_s: 2.75,
         verdict: Verdict::Ok,

@@ -115,6 +115,7 @@ pub fn merge(mut runs: Vec<Named>) -> Result<RunReport, MergeError> {
         invariants,
         // What committed state shows is of the whole store: whoever looked last saw all of it.
         awaiting_gateway: most(|run| run.awaiting_gateway),
+        refunds_due: most(|run| run.refunds_due),
         peak_rss_bytes: most(|run| run.peak_rss_bytes),
         processor_s: all.iter().map(|run| run.processor_s).sum(),
         interrupted: all.iter().any(|run| run.interrupted),

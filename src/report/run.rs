@@ -75,6 +75,9 @@ pub struct RunReport {
     /// Accepted orders whose verdict the gateway owes.
     #[serde(default)]
     pub awaiting_gateway: u64,
+    /// Refunds that were due and not executed when the run was over.
+    #[serde(default)]
+    pub refunds_due: u64,
     /// The most memory this process had in use.
     #[serde(default)]
     pub peak_rss_bytes: u64,

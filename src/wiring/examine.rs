@@ -5,7 +5,7 @@ use crate::config::{Config, InventoryUrl, PaymentUrl, Port, QueueUrl, StatusUrl}
 use crate::domain::format_duration;
 use crate::inventory::http::HttpInventory;
 use crate::inventory::mysql::MysqlInventory;
-use crate::payments::Payments;
+use crate::payments::GatewayIdentity;
 use crate::payments::http::HttpPayments;
 use crate::ports::Error;
 use crate::queue::kafka::KafkaQueue;
@@ -145,13 +145,11 @@ async fn payments(url: &PaymentUrl) -> Option<Examined> {
     let PaymentUrl::Http(gateway) = url else {
         return None;
     };
-    // Nobody has this id: what counts is that there is an answer.
-    let nobody = crate::domain::OrderId::from_bytes([0; 16]);
     let state = match HttpPayments::open(gateway) {
         Ok(gateway) => gateway
-            .lookup(nobody)
+            .probe()
             .await
-            .map(|_| ("the gateway answers".to_owned(), Vec::new())),
+            .map(|()| ("the gateway answers".to_owned(), Vec::new())),
         Err(error) => Err(error),
     };
     Some(Examined {

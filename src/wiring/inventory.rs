@@ -5,13 +5,13 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::clock::SystemClock;
-use crate::domain::{Order, OrderId, Sku};
+use crate::domain::{GatewayId, Order, OrderId, Sku};
 use crate::inventory::http::HttpInventory;
 use crate::inventory::mysql::MysqlInventory;
 use crate::inventory::sqlite::SqliteInventory;
 use crate::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, HoldEnd, Inventory, Item, NewItem,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding, GatewayRecord, HoldEnd, Inventory, Item, NewItem,
     OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
     StockAnswer, Story,
 };
@@ -110,6 +110,20 @@ impl Auditing for AnyInventory {
 
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {
         pass_on!(self, inner => inner.audit_sql())
+    }
+}
+
+impl GatewayBinding for AnyInventory {
+    async fn gateway(&self) -> Result<Option<GatewayRecord>, Error> {
+        pass_on!(self, inner => inner.gateway().await)
+    }
+
+    async fn bind_gateway(
+        &self,
+        record: GatewayRecord,
+        replaces: Option<GatewayId>,
+    ) -> Result<GatewayRecord, Error> {
+        pass_on!(self, inner => inner.bind_gateway(record, replaces).await)
     }
 }
 

@@ -1,10 +1,14 @@
 //! The payment gateway, whichever it is.
 
+use uuid::Uuid;
+
 use crate::clock::SystemClock;
 use crate::domain::{Money, OrderId};
 use crate::payments::http::HttpPayments;
 use crate::payments::simulated::Simulated;
-use crate::payments::{Attempt, Cancelled, Charge, LedgerEntry, Payments, Verdict};
+use crate::payments::{
+    Attempt, Cancelled, Charge, GatewayIdentity, Identity, LedgerEntry, Payments, Verdict,
+};
 use crate::ports::Error;
 
 /// One of the gateways. Every call is passed on as it is.
@@ -53,5 +57,23 @@ impl Payments for AnyPayments {
         limit: usize,
     ) -> Result<Option<Vec<LedgerEntry>>, Error> {
         pass_on!(self, inner => inner.ledger(after, limit).await)
+    }
+}
+
+impl GatewayIdentity for AnyPayments {
+    async fn identity(&self) -> Result<Identity, Error> {
+        pass_on!(self, inner => inner.identity().await)
+    }
+
+    async fn probe(&self) -> Result<(), Error> {
+        pass_on!(self, inner => inner.probe().await)
+    }
+
+    async fn store(&self) -> Result<Option<Uuid>, Error> {
+        pass_on!(self, inner => inner.store().await)
+    }
+
+    async fn bind_store(&self, store: Uuid) -> Result<Uuid, Error> {
+        pass_on!(self, inner => inner.bind_store(store).await)
     }
 }

@@ -6,11 +6,14 @@
 CREATE TABLE store (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     store_id BLOB    NOT NULL CHECK (length(store_id) = 16),
-    batches  INTEGER NOT NULL -- Number of the last batch.
+    batches  INTEGER NOT NULL, -- Number of the last batch.
+    gateway_id       TEXT,    -- Which gateway vouches for the payments; NULL before the first command that can charge.
+    gateway_location TEXT,    -- Where it is, for messages.
+    gateway_since    INTEGER  -- Orders decided before were paid at an earlier gateway.
 ) STRICT;
 
 -- A random id (UUIDv4).
-INSERT INTO store VALUES (1, unhex(
+INSERT INTO store (only_row, store_id, batches) VALUES (1, unhex(
     hex(randomblob(6))
     || '4' || substr(hex(randomblob(2)), 2)
     || substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2)

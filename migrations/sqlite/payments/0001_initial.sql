@@ -1,4 +1,21 @@
--- The ledger of the simulated gateway: one row per idempotency key. All times are Unix ms, all amounts minor units.
+-- The ledger of the simulated gateway. All times are Unix ms, all amounts minor units.
+
+-- This ledger: one row.
+CREATE TABLE ledger (
+    only_row  INTEGER PRIMARY KEY CHECK (only_row = 1),
+    ledger_id BLOB NOT NULL CHECK (length(ledger_id) = 16),
+    store_id  BLOB CHECK (length(store_id) = 16) -- Whose payments it holds; NULL before the first command that can charge.
+) STRICT;
+
+-- A random id (UUIDv4).
+INSERT INTO ledger VALUES (1, unhex(
+    hex(randomblob(6))
+    || '4' || substr(hex(randomblob(2)), 2)
+    || substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2)
+    || hex(randomblob(6))
+), NULL);
+
+-- One row per idempotency key.
 CREATE TABLE charges (
     order_id BLOB PRIMARY KEY,
     customer TEXT, -- NULL for a key that was fenced before any charge came.

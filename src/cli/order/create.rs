@@ -73,7 +73,11 @@ struct TurnedAway<'a> {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let lines = args.lines.into_iter().map(|line| line.0).collect();
     let cart = Cart::new(args.customer, lines).map_err(|error| Usage::because(&error))?;
-    let flow = context.flow().await?;
+    let flow = if args.place {
+        context.paying_flow().await?
+    } else {
+        context.flow_without_payments().await?
+    };
     let request = AddToCart {
         order_id: args.id,
         cart,

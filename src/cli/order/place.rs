@@ -38,7 +38,7 @@ struct Placed {
 
 /// Places the order.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let flow = context.flow().await?;
+    let flow = context.paying_flow().await?;
     place(&flow, args.id, None, args.wait, context).await
 }
 

@@ -18,7 +18,7 @@ pub struct Args {
 
 /// Prints the order; one that nobody knows is an error.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let flow = context.flow().await?;
+    let flow = context.flow_without_payments().await?;
     let view = known(&flow, args.id).await?;
     Shown::of(view, &flow).await?.print(context)?;
     Ok(exit::DONE)

@@ -39,7 +39,7 @@ struct Change {
 
 /// Prints each status as it comes, until one is final.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let flow = context.flow().await?;
+    let flow = context.flow_without_payments().await?;
     let ports = flow.ports();
     let OrderView {
         mut status,

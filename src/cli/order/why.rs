@@ -19,7 +19,7 @@ pub struct Args {
 
 /// Tells the story; of an order that nobody knows there is none.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let flow = context.flow().await?;
+    let flow = context.flow_without_payments().await?;
     let Some(mut story) = flow.story(args.id).await? else {
         // The same answer, with how many carts wait undecided.
         known(&flow, args.id).await?;

@@ -55,7 +55,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let context = args.configure(context);
     let judge = Judge::prepare(&args.judging, &context)?;
     context.migrate_servers().await?;
-    let flow = context.flow().await?;
+    let flow = context.paying_flow().await?;
     let args = repeatable(args);
     let mut runs = Vec::new();
     let mut told = None;

@@ -177,6 +177,7 @@ fn assemble(
         },
         invariants,
         awaiting_gateway: aftermath.awaiting_gateway.len() as u64,
+        refunds_due: aftermath.unrefunded,
         peak_rss_bytes: peak_rss_bytes(),
         processor_s: run.processor_time.as_secs_f64(),
         interrupted: run.interrupted,

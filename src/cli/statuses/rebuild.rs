@@ -48,7 +48,7 @@ struct Counts {
 
 /// Writes the statuses, a page at a time.
 pub(super) async fn run(_args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let ports = context.open().await?;
+    let ports = context.open_with_gateway().await?;
     let mut counts = Counts {
         undecided: ports.queue.backlog().await?,
         ..Counts::default()

@@ -5,6 +5,7 @@
 //! [`crate::inventory::wire`].
 
 pub(super) mod administration;
+pub(super) mod gateway;
 pub(super) mod inventory;
 pub(super) mod letters;
 

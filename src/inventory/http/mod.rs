@@ -14,11 +14,11 @@ use uuid::Uuid;
 use super::wire::{self, REQUEST_BYTES_MAX};
 use super::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, HoldEnd, Inventory, Item, NewItem,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding, GatewayRecord, HoldEnd, Inventory, Item, NewItem,
     OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
     StockAnswer, Story,
 };
-use crate::domain::{Order, OrderId, Sku};
+use crate::domain::{GatewayId, Order, OrderId, Sku};
 use crate::ports::Error;
 
 pub use client::HttpInventory;
@@ -127,6 +127,22 @@ impl Auditing for HttpInventory {
     /// Empty: the queries are those of the store behind the service, and can be run by hand only there.
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {
         Vec::new()
+    }
+}
+
+impl GatewayBinding for HttpInventory {
+    async fn gateway(&self) -> Result<Option<GatewayRecord>, Error> {
+        self.call("read the store's gateway", &wire::GatewayOnRecord {})
+            .await
+    }
+
+    async fn bind_gateway(
+        &self,
+        record: GatewayRecord,
+        replaces: Option<GatewayId>,
+    ) -> Result<GatewayRecord, Error> {
+        let call = wire::BindGateway { record, replaces };
+        self.call("record the store's gateway", &call).await
     }
 }
 

@@ -24,6 +24,7 @@ mod bodies;
 mod connect;
 mod dead_letters;
 mod fault;
+mod gateway;
 mod lane;
 mod put;
 mod read;

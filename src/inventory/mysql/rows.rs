@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::bodies::Standing;
 use super::fault::Fault;
 use crate::domain::{
-    BatchRef, CartHash, Customer, Money, Order, OrderId, OrderState, Reason, Sku, Timestamp,
+    BatchRef, CartHash, Customer, GatewayId, Money, Order, OrderId, OrderState, Reason, Sku,
+    Timestamp,
 };
 use crate::inventory::decide::ItemRow;
 use crate::inventory::{Refund, StockLevel, lines};
@@ -108,6 +109,10 @@ impl Fields {
 
     pub(super) fn maybe_order_id(&mut self) -> Result<Option<OrderId>, Fault> {
         self.maybe_made(|bytes: Vec<u8>| Uuid::from_slice(&bytes).map(OrderId::new))
+    }
+
+    pub(super) fn maybe_gateway_id(&mut self) -> Result<Option<GatewayId>, Fault> {
+        self.maybe_made(|text: String| GatewayId::new(&text))
     }
 
     pub(super) fn reason(&mut self) -> Result<Reason, Fault> {

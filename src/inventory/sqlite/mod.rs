@@ -6,6 +6,7 @@
 mod admin;
 mod audit;
 mod dead_letters;
+mod gateway;
 mod read;
 mod rows;
 #[cfg(test)]

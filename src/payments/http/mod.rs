@@ -20,15 +20,23 @@ mod wire;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use tokio::time::timeout;
 
-use super::{Attempt, Cancelled, Charge, LedgerEntry, Payments, Verdict};
-use crate::domain::{Money, OrderId};
+use uuid::Uuid;
+
+use super::{
+    Attempt, Cancelled, Charge, GatewayIdentity, Identity, LedgerEntry, Payments, Verdict,
+};
+use crate::domain::{GatewayId, Money, OrderId};
 use crate::http_client::{Answer, Ask, Client, HttpUrl, Limits};
 use crate::ports::{Error, ErrorKind};
 use wire::{ChargeBody, ChargeRequest, RefundRequest, State};
 
 /// How long one request may take unless the URL says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the first answer may take.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The most requests under way unless the URL says otherwise; the others wait.
 const CONNECTIONS: usize = 256;
@@ -43,6 +51,7 @@ const CURRENCY: &str = "USD";
 #[derive(Debug)]
 pub struct HttpPayments {
     client: Client,
+    url: HttpUrl,
     timeout: Duration,
     currency: String,
 }
@@ -70,6 +79,7 @@ impl HttpPayments {
         })?;
         Ok(Self {
             client,
+            url: url.clone(),
             timeout: url.timeout().unwrap_or(TIMEOUT),
             currency: url.currency().unwrap_or(CURRENCY).to_owned(),
         })
@@ -113,7 +123,9 @@ impl Request {
             ErrorKind::Permanent
         };
         let detail = wire::detail(&answer.body);
-        Error::new(kind, &self.action).because(Odd::Status { status, detail })
+        Error::new(kind, &self.action)
+            .after(answer.retry_after)
+            .because(Odd::Status { status, detail })
     }
 
     /// An answer that is not understood: what it stands for may have happened.
@@ -242,6 +254,37 @@ impl Payments for HttpPayments {
     }
 }
 
+impl GatewayIdentity for HttpPayments {
+    async fn identity(&self) -> Result<Identity, Error> {
+        let id = GatewayId::new(&self.url.place()).map_err(|error| {
+            Error::permanent(format!("name the payment gateway {}", self.url)).because(error)
+        })?;
+        Ok(Identity {
+            id,
+            location: self.url.place(),
+        })
+    }
+
+    /// Looks up a random key: whatever the gateway says of it, it answers.
+    async fn probe(&self) -> Result<(), Error> {
+        let action = || format!("reach the payment gateway {}", self.url);
+        let lookup = self.lookup(OrderId::new(Uuid::new_v4()));
+        match timeout(PROBE_TIME_MAX, lookup).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Error::new(error.kind(), action()).because(error)),
+            Err(_) => Err(Error::unavailable(action()).because(Odd::Silent)),
+        }
+    }
+
+    async fn store(&self) -> Result<Option<Uuid>, Error> {
+        Ok(None)
+    }
+
+    async fn bind_store(&self, store: Uuid) -> Result<Uuid, Error> {
+        Ok(store)
+    }
+}
+
 /// What is odd about an answer.
 #[derive(Debug, thiserror::Error)]
 enum Odd {
@@ -249,6 +292,8 @@ enum Odd {
     Status { status: StatusCode, detail: String },
     #[error("the gateway's answer is not understood")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("no answer within {} s", PROBE_TIME_MAX.as_secs())]
+    Silent,
     #[error("the gateway answered for order {0}")]
     Other(OrderId),
     #[error("the gateway says that it has succeeded and not with which amount")]

@@ -5,6 +5,7 @@
 //! the ledger) always is.
 
 mod draw;
+mod identity;
 mod ledger;
 mod profile;
 #[cfg(test)]

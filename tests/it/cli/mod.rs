@@ -5,6 +5,7 @@ mod canary;
 mod config;
 mod dead_letters;
 mod every;
+mod gateway;
 mod help;
 mod inventory;
 mod order;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use oms::domain::{OrderId, Reason};
-use oms::inventory::{AuditReport, Auditing, Check, SettleAction};
+use futures::future::join_all;
+use oms::domain::{GatewayId, OrderId, Reason, Timestamp};
+use oms::inventory::{
+    AuditReport, Auditing, Check, GatewayBinding, GatewayRecord, SettleAction,
+};
+use uuid::Uuid;
 
 use super::Fixture;
 use super::store::{HOLD, Store, release};
@@ -100,6 +104,68 @@ pub async fn every_check_that_is_a_query_can_be_run_by_hand(
     }
 }
 
+fn gateway(number: u128) -> GatewayId {
+    GatewayId::simulated(Uuid::from_u128(number))
+}
+
+fn recorded(number: u128, since: i64) -> GatewayRecord {
+    GatewayRecord {
+        id: gateway(number),
+        location: format!("/folder of {number} 'ä'/payments.db"),
+        since: Timestamp::from_millis(since),
+    }
+}
+
+pub async fn the_first_gateway_stays_on_record(store: &Fixture<impl Store + GatewayBinding>) {
+    assert_eq!(store.other.gateway().await.unwrap(), None);
+    let first = recorded(1, i64::MIN);
+    let bound = store.port.bind_gateway(first.clone(), None).await.unwrap();
+    assert_eq!(bound, first);
+    // Neither another one nor the same, found elsewhere, changes the record.
+    let moved = GatewayRecord {
+        location: "/elsewhere/payments.db".to_owned(),
+        ..first.clone()
+    };
+    for later in [recorded(2, 5), moved] {
+        let bound = store.other.bind_gateway(later, None).await.unwrap();
+        assert_eq!(bound, first);
+    }
+    assert_eq!(store.port.gateway().await.unwrap(), Some(first));
+}
+
+pub async fn ten_first_starts_at_once_agree_on_one_gateway(
+    store: &Fixture<impl Store + GatewayBinding>,
+) {
+    let starts = (0..10).map(|number| {
+        let port = if number % 2 == 0 {
+            &store.port
+        } else {
+            &store.other
+        };
+        port.bind_gateway(recorded(number, 0), None)
+    });
+    let told = join_all(starts).await;
+    let on_record = store.port.gateway().await.unwrap().unwrap();
+    for record in told {
+        assert_eq!(record.unwrap(), on_record);
+    }
+}
+
+pub async fn a_gateway_is_replaced_only_by_who_names_the_present_one(
+    store: &Fixture<impl Store + GatewayBinding>,
+) {
+    let (first, second) = (recorded(1, i64::MIN), recorded(2, 1_700_000_000_000));
+    store.port.bind_gateway(first.clone(), None).await.unwrap();
+    let replace = async |record: &GatewayRecord, replaces| {
+        let bound = store.other.bind_gateway(record.clone(), Some(replaces));
+        bound.await.unwrap()
+    };
+    assert_eq!(replace(&second, gateway(9)).await, first);
+    assert_eq!(replace(&second, gateway(1)).await, second);
+    assert_eq!(replace(&recorded(3, 0), gateway(1)).await, second);
+    assert_eq!(store.port.gateway().await.unwrap(), Some(second));
+}
+
 /// One test per case, over one adapter.
 macro_rules! audit_suite {
     ($($adapter:tt)+) => {
@@ -111,6 +177,9 @@ macro_rules! audit_suite {
             an_overdue_hold_is_told_after_the_grace,
             a_refund_not_executed_is_found_after_the_grace,
             every_check_that_is_a_query_can_be_run_by_hand,
+            the_first_gateway_stays_on_record,
+            ten_first_starts_at_once_agree_on_one_gateway,
+            a_gateway_is_replaced_only_by_who_names_the_present_one,
         }
     };
 }

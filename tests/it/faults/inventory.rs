@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use oms::domain::{Order, OrderId, Sku};
+use oms::domain::{GatewayId, Order, OrderId, Sku};
 use oms::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, Error, HoldEnd, Inventory, Item, NewItem,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, Error, GatewayBinding, GatewayRecord, HoldEnd, Inventory, Item, NewItem,
     OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
     StockAnswer, Story,
 };
@@ -92,6 +92,20 @@ impl<T: Auditing> Auditing for Faulty<T> {
 
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {
         self.inner.audit_sql()
+    }
+}
+
+impl<T: GatewayBinding> GatewayBinding for Faulty<T> {
+    async fn gateway(&self) -> Result<Option<GatewayRecord>, Error> {
+        self.inner.gateway().await
+    }
+
+    async fn bind_gateway(
+        &self,
+        record: GatewayRecord,
+        replaces: Option<GatewayId>,
+    ) -> Result<GatewayRecord, Error> {
+        self.inner.bind_gateway(record, replaces).await
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use oms::domain::{OrderState, Sku};
-use oms::inventory::{AuditReport, Auditing, Check, Error, Finding};
+use oms::domain::{GatewayId, OrderState, Sku};
+use oms::inventory::{
+    AuditReport, Auditing, Check, Error, Finding, GatewayBinding, GatewayRecord,
+};
 use oms::ports::Clock;
 use tokio::task::yield_now;
 use uuid::Uuid;
@@ -52,6 +54,26 @@ impl Auditing for ModelInventory {
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {
         // A model has no queries.
         Vec::new()
+    }
+}
+
+impl GatewayBinding for ModelInventory {
+    async fn gateway(&self) -> Result<Option<GatewayRecord>, Error> {
+        yield_now().await;
+        Ok(self.state().gateway.clone())
+    }
+
+    async fn bind_gateway(
+        &self,
+        record: GatewayRecord,
+        replaces: Option<GatewayId>,
+    ) -> Result<GatewayRecord, Error> {
+        yield_now().await;
+        let mut state = self.state();
+        if state.gateway.as_ref().map(|present| &present.id) == replaces.as_ref() {
+            state.gateway = Some(record);
+        }
+        Ok(state.gateway.clone().unwrap())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oms::domain::{Money, Order, OrderId, OrderState, Sku};
 use oms::inventory::decide::{self, Book, Changes, Context, ItemRow};
 use oms::inventory::{
-    AdjustmentRow, BatchRow, DeadLetterRow, Error, HoldEnd, Inventory, NewItem, Owed, Refund,
+    AdjustmentRow, BatchRow, DeadLetterRow, Error, GatewayRecord, HoldEnd, Inventory, NewItem, Owed, Refund,
     Reservation, ReserveBatch, Settle, Settlement, StockAnswer, StockLevel,
 };
 use oms::ports::Clock;
@@ -39,6 +39,7 @@ pub struct State {
     pub adjustments: Vec<AdjustmentRow>,
     pub batches: Vec<BatchRow>,
     pub letters: Vec<DeadLetterRow>,
+    pub gateway: Option<GatewayRecord>,
 }
 
 #[derive(Debug, Clone)]

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use oms::domain::{Customer, Money, OrderId, Timestamp};
-use oms::payments::{Attempt, Cancelled, Charge, Error, LedgerEntry, Payments, Verdict};
+use oms::domain::{Customer, GatewayId, Money, OrderId, Timestamp};
+use oms::payments::{
+    Attempt, Cancelled, Charge, Error, GatewayIdentity, Identity, LedgerEntry, Payments, Verdict,
+};
 use oms::ports::Clock;
 use parking_lot::Mutex;
 use tokio::task::yield_now;
+use uuid::Uuid;
 
 use super::{Gate, ManualClock};
 
@@ -50,6 +53,7 @@ pub struct ModelPayments(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     clock: ManualClock,
+    ledger_id: Uuid,
     state: Mutex<State>,
 }
 
@@ -60,6 +64,7 @@ struct State {
     otherwise: Option<Outcome>,
     away: bool,
     calls: Vec<Call>,
+    store: Option<Uuid>,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +121,7 @@ impl ModelPayments {
     pub fn new(clock: ManualClock) -> Self {
         Self(Arc::new(Shared {
             clock,
+            ledger_id: Uuid::new_v4(),
             state: Mutex::default(),
         }))
     }
@@ -325,5 +331,33 @@ impl Payments for ModelPayments {
         entries.retain(|entry| after.is_none_or(|after| entry.order_id > after));
         entries.truncate(limit);
         Ok(Some(entries))
+    }
+}
+
+impl GatewayIdentity for ModelPayments {
+    async fn identity(&self) -> Result<Identity, Error> {
+        yield_now().await;
+        Ok(Identity {
+            id: GatewayId::simulated(self.0.ledger_id),
+            location: format!("/ledgers/{}.db", self.0.ledger_id),
+        })
+    }
+
+    async fn probe(&self) -> Result<(), Error> {
+        yield_now().await;
+        if self.0.state.lock().away {
+            return Err(Error::unavailable("reach the gateway"));
+        }
+        Ok(())
+    }
+
+    async fn store(&self) -> Result<Option<Uuid>, Error> {
+        yield_now().await;
+        Ok(self.0.state.lock().store)
+    }
+
+    async fn bind_store(&self, store: Uuid) -> Result<Uuid, Error> {
+        yield_now().await;
+        Ok(*self.0.state.lock().store.get_or_insert(store))
     }
 }
