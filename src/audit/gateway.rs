@@ -1,14 +1,19 @@
 //! P and U: the gateway's ledger against the orders. Both are read in the order of their ids, side by side.
 
+use futures::StreamExt;
+
 use super::{PAGE, Report};
 use crate::domain::{Money, Order, OrderId, OrderState, Timestamp};
 use crate::inventory::{Administration, Check, Finding, GatewayBinding, OrderFilter, Refund};
-use crate::payments::{LedgerEntry, Payments, Verdict};
+use crate::payments::{ChargeRecord, LedgerEntry, Payments};
 use crate::ports::{Error, Ports};
 use crate::terminal::counted;
 
-/// Placed orders looked up one by one where the gateway cannot be listed.
-const LOOKED_UP_MAX: usize = 1_000;
+/// Settled orders looked up one by one where the gateway cannot be listed.
+const LOOKED_UP_MAX: usize = 100_000;
+
+/// How many of them are looked up at a time.
+const ASKED_AT_ONCE: usize = 32;
 
 /// Since when the first gateway of a store vouches for its payments.
 const FIRST: Timestamp = Timestamp::from_millis(i64::MIN);
@@ -47,7 +52,7 @@ where
             if own.is_none() && order.decided_at < since {
                 earlier += 1;
             } else {
-                compare(ports, &order, own.as_ref(), report).await?;
+                compare(ports, &order, Done::of(own.as_ref()), report).await?;
             }
             if own.is_some() {
                 entry = ledger.next(ports).await?;
@@ -126,6 +131,8 @@ struct Done {
     captures: u64,
     refunded: Money,
     refunds: u64,
+    /// Whether the gateway tells of refunds at all.
+    tells_refunds: bool,
 }
 
 impl Done {
@@ -135,21 +142,28 @@ impl Done {
             captures: entry.map_or(0, |entry| entry.captures),
             refunded: entry.map_or(Money::ZERO, |entry| entry.refunded),
             refunds: entry.map_or(0, |entry| entry.refunds),
+            tells_refunds: true,
+        }
+    }
+
+    fn of_record(record: Option<&ChargeRecord>) -> Self {
+        let captured = record.map_or(Money::ZERO, ChargeRecord::captured);
+        let refunded = record.and_then(|record| record.refunded);
+        Self {
+            captured,
+            captures: u64::from(captured > Money::ZERO),
+            refunded: refunded.unwrap_or_default(),
+            refunds: u64::from(refunded.is_some_and(|refunded| refunded > Money::ZERO)),
+            tells_refunds: refunded.is_some(),
         }
     }
 }
 
-async fn compare<P>(
-    ports: &P,
-    order: &Order,
-    entry: Option<&LedgerEntry>,
-    report: &mut Report,
-) -> Result<(), Error>
+async fn compare<P>(ports: &P, order: &Order, done: Done, report: &mut Report) -> Result<(), Error>
 where
     P: Ports<Inventory: Administration>,
 {
     let id = order.order_id;
-    let done = Done::of(entry);
     for (what, times) in [("charged", done.captures), ("refunded", done.refunds)] {
         if times > 1 {
             find(
@@ -199,6 +213,7 @@ fn failed(done: Done, recorded: Option<&Refund>) -> Option<(Check, String)> {
         captured,
         refunded,
         refunds,
+        tells_refunds,
         ..
     } = done;
     match recorded {
@@ -217,7 +232,7 @@ fn failed(done: Done, recorded: Option<&Refund>) -> Option<(Check, String)> {
                 refund.amount
             ),
         )),
-        Some(refund) if refund.executed_at.is_some() && refunds == 0 => Some((
+        Some(refund) if tells_refunds && refund.executed_at.is_some() && refunds == 0 => Some((
             Check::Unpaid,
             "its refund counts as executed, and the gateway knows none".to_owned(),
         )),
@@ -225,40 +240,48 @@ fn failed(done: Done, recorded: Option<&Refund>) -> Option<(Check, String)> {
     }
 }
 
-/// Without a list: whether the placed orders are paid, one by one.
+/// Without a list: the record of every settled order, one by one, many at a time.
 async fn look_up<P>(ports: &P, since: Timestamp, report: &mut Report) -> Result<(), Error>
 where
     P: Ports<Inventory: Administration>,
 {
-    let filter = OrderFilter {
-        state: Some(OrderState::Placed),
-        limit: LOOKED_UP_MAX,
-        ..OrderFilter::default()
-    };
-    let placed = ports.inventory().find_orders(filter).await?;
-    let mut earlier = 0;
-    for order in &placed {
-        if order.decided_at < since {
-            earlier += 1;
-            continue;
-        }
-        match ports.payments().lookup(order.order_id).await? {
-            Some(Verdict::Captured { amount }) if amount == order.amount => {}
-            other => find(
-                report,
-                Check::Unpaid,
-                order.order_id,
-                format!(
-                    "placed for {}, and the gateway says {other:?}",
-                    order.amount
-                ),
-            ),
+    let (mut after, mut looked_up, mut earlier) = (None, 0, 0);
+    while looked_up < LOOKED_UP_MAX {
+        let filter = OrderFilter {
+            after,
+            limit: PAGE,
+            ..OrderFilter::default()
+        };
+        let orders = ports.inventory().find_orders(filter).await?;
+        let Some(last) = orders.last() else { break };
+        after = Some(last.order_id);
+        let settled = orders.into_iter().filter(|order| {
+            let is_earlier = order.decided_at < since;
+            earlier += u64::from(is_earlier);
+            !is_earlier && order.state != OrderState::Blocked
+        });
+        let settled: Vec<Order> = settled.collect();
+        looked_up += settled.len();
+        let records = futures::stream::iter(settled).map(|order| async move {
+            let record = ports.payments().record(order.order_id).await;
+            (order, record)
+        });
+        let mut records = std::pin::pin!(records.buffered(ASKED_AT_ONCE));
+        while let Some((order, record)) = records.next().await {
+            let done = Done::of_record(record?.as_ref());
+            compare(ports, &order, done, report).await?;
         }
     }
     note_earlier(earlier, report);
+    let bound = if looked_up < LOOKED_UP_MAX {
+        ""
+    } else {
+        ", and those after them were not"
+    };
     report.notes.push(format!(
-        "the gateway cannot be listed: {} placed orders were looked up, and charges without an order would not show",
-        placed.len()
+        "the gateway cannot be listed: {} looked up one by one{bound}; a charge without an order shows only if the \
+         status store knows the order",
+        counted(looked_up, "settled order"),
     ));
     Ok(())
 }

@@ -133,11 +133,15 @@ async fn contents(ports: &OmsPorts, checks: &mut Vec<Looked>) {
     checks.push(
         match wiring::check_gateway(&ports.inventory, &ports.payments).await {
             Ok(Some(record)) => good("gateway", format!("{} is the store's", record.id)),
-            Ok(None) => good("gateway", "none on record; the first command that can charge records it"),
+            Ok(None) => good(
+                "gateway",
+                "none on record; the first command that can charge records it",
+            ),
             Err(error) => {
                 let mut check = bad("gateway", &error);
                 if wiring::is_mismatch(&error) {
-                    check.advice = Some("use the gateway on record, or `oms migrate --adopt-gateway`");
+                    check.advice =
+                        Some("use the gateway on record, or `oms migrate --adopt-gateway`");
                 }
                 check
             }

@@ -99,9 +99,7 @@ async fn adopt_gateway(yes: bool, context: &Context) -> anyhow::Result<()> {
     let id = ports.payments.identity().await?.id;
     let before = before.map(|record| record.id);
     if context.out.is_json() {
-        return context
-            .out
-            .json(&json!({"gateway": id, "before": before}));
+        return context.out.json(&json!({"gateway": id, "before": before}));
     }
     context.out.line(match before {
         Some(before) if before != id => format!("the store's payments move from {before} to {id}"),

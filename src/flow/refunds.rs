@@ -163,7 +163,11 @@ impl<P: Ports> Flow<P> {
     pub async fn measure_refunds(&self) -> Result<(), Error> {
         let (mut after, mut count, mut oldest) = (None, 0, None);
         loop {
-            let page = self.ports().inventory().refunds_due(after, SWEEP_MAX).await?;
+            let page = self
+                .ports()
+                .inventory()
+                .refunds_due(after, SWEEP_MAX)
+                .await?;
             oldest = oldest.or(page.first().map(|refund| refund.recorded_at));
             count += page.len();
             after = page.last().map(Owed::from);

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState, GatewayRecord,
-    HoldEnd, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle,
-    Settlement, StockAnswer, Story,
+    Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState,
+    GatewayRecord, HoldEnd, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation,
+    ReserveBatch, Settle, Settlement, StockAnswer, Story,
 };
 use crate::domain::{
     AcceptedCart, Cart, CartError, Customer, GatewayId, Line, Order, OrderId, Sku, Timestamp,

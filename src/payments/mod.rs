@@ -23,6 +23,12 @@ pub trait Payments: Send + Sync + 'static {
     /// What the gateway knows of a charge. `None` is no verdict: a charge sent may still arrive (rule 1).
     fn lookup(&self, id: OrderId) -> impl Future<Output = Result<Option<Verdict>, Error>> + Send;
 
+    /// What the gateway has done under a key, for an audit; `None` if it knows nothing of it.
+    fn record(
+        &self,
+        id: OrderId,
+    ) -> impl Future<Output = Result<Option<ChargeRecord>, Error>> + Send;
+
     /// Fences the key: whatever arrives later under it is declined. Also for keys never seen.
     fn cancel(&self, id: OrderId) -> impl Future<Output = Result<Cancelled, Error>> + Send;
 
@@ -67,6 +73,30 @@ pub enum Verdict {
     },
     /// Not known yet: ask again.
     Pending,
+}
+
+/// What a gateway has done under one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChargeRecord {
+    /// Where the charge stands; `None` if no attempt has come to anything.
+    pub verdict: Option<Verdict>,
+    /// What was returned; `None` from a gateway that does not tell.
+    pub refunded: Option<Money>,
+}
+
+impl ChargeRecord {
+    /// What was captured; zero if nothing.
+    pub fn captured(&self) -> Money {
+        match self.verdict {
+            Some(Verdict::Captured { amount }) => amount,
+            _ => Money::ZERO,
+        }
+    }
+
+    /// Whether money was returned, as far as the gateway tells.
+    pub fn is_refunded(&self) -> bool {
+        self.refunded.is_some_and(|refunded| refunded > Money::ZERO)
+    }
 }
 
 /// What a gateway says when a key is fenced.

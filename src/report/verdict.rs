@@ -36,9 +36,17 @@ fn open(report: &RunReport) -> Vec<String> {
         (
             report.awaiting_gateway,
             "order",
-            verb(report.awaiting_gateway, "awaits the gateway", "await the gateway"),
+            verb(
+                report.awaiting_gateway,
+                "awaits the gateway",
+                "await the gateway",
+            ),
         ),
-        (undecided, "order", verb(undecided, "is not final", "are not final")),
+        (
+            undecided,
+            "order",
+            verb(undecided, "is not final", "are not final"),
+        ),
         (
             report.refunds_due,
             "refund",
@@ -103,7 +111,10 @@ mod tests {
         report.orders.accepted = ended;
         let (word, text) = words(&report);
         assert_eq!(word, "ok");
-        assert!(text.ends_with("every order final, every refund executed"), "{text}");
+        assert!(
+            text.ends_with("every order final, every refund executed"),
+            "{text}"
+        );
         report.orders.accepted = ended + 51;
         report.awaiting_gateway = 50;
         report.refunds_due = 2;

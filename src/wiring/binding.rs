@@ -60,10 +60,7 @@ pub fn is_mismatch(error: &Error) -> bool {
 ///
 /// # Errors
 /// [`Mismatch`], or what kept one of them from being read.
-pub async fn check_gateway<I, G>(
-    inventory: &I,
-    gateway: &G,
-) -> Result<Option<GatewayRecord>, Error>
+pub async fn check_gateway<I, G>(inventory: &I, gateway: &G) -> Result<Option<GatewayRecord>, Error>
 where
     I: Auditing + GatewayBinding,
     G: GatewayIdentity,

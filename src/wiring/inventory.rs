@@ -11,9 +11,9 @@ use crate::inventory::mysql::MysqlInventory;
 use crate::inventory::sqlite::SqliteInventory;
 use crate::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding, GatewayRecord, HoldEnd, Inventory, Item, NewItem,
-    OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
-    StockAnswer, Story,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding, GatewayRecord, HoldEnd,
+    Inventory, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch,
+    Settle, Settlement, StockAnswer, Story,
 };
 use crate::ports::Error;
 

@@ -7,7 +7,8 @@ use crate::domain::{Money, OrderId};
 use crate::payments::http::HttpPayments;
 use crate::payments::simulated::Simulated;
 use crate::payments::{
-    Attempt, Cancelled, Charge, GatewayIdentity, Identity, LedgerEntry, Payments, Verdict,
+    Attempt, Cancelled, Charge, ChargeRecord, GatewayIdentity, Identity, LedgerEntry, Payments,
+    Verdict,
 };
 use crate::ports::Error;
 
@@ -37,6 +38,10 @@ impl Payments for AnyPayments {
 
     async fn lookup(&self, id: OrderId) -> Result<Option<Verdict>, Error> {
         pass_on!(self, inner => inner.lookup(id).await)
+    }
+
+    async fn record(&self, id: OrderId) -> Result<Option<ChargeRecord>, Error> {
+        pass_on!(self, inner => inner.record(id).await)
     }
 
     async fn cancel(&self, id: OrderId) -> Result<Cancelled, Error> {

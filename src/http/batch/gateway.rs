@@ -28,5 +28,9 @@ pub(crate) async fn bind<P: Served>(
     State(api): State<Api<P>>,
     Sent(call): Sent<wire::BindGateway>,
 ) -> Told<wire::BindGateway> {
-    told(api.inventory().bind_gateway(call.record, call.replaces).await)
+    told(
+        api.inventory()
+            .bind_gateway(call.record, call.replaces)
+            .await,
+    )
 }

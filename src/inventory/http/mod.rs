@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::wire::{self, REQUEST_BYTES_MAX};
 use super::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding, GatewayRecord, HoldEnd, Inventory, Item, NewItem,
-    OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
-    StockAnswer, Story,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding, GatewayRecord, HoldEnd,
+    Inventory, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch,
+    Settle, Settlement, StockAnswer, Story,
 };
 use crate::domain::{GatewayId, Order, OrderId, Sku};
 use crate::ports::Error;

@@ -47,9 +47,7 @@ fn read(connection: &Connection) -> Result<Option<GatewayRecord>, Error> {
             Ok(Some(GatewayRecord {
                 id: GatewayId::new(&id).map_err(|source| rows::bad(0, Type::Text, source))?,
                 location: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-                since: Timestamp::from_millis(
-                    row.get::<_, Option<i64>>(2)?.unwrap_or(i64::MIN),
-                ),
+                since: Timestamp::from_millis(row.get::<_, Option<i64>>(2)?.unwrap_or(i64::MIN)),
             }))
         },
     )

@@ -7,10 +7,11 @@
 //! | cancel | `POST {base}/v1/charges/{order_id}/cancel` | 200: fenced, also a key never seen; 409: it has succeeded |
 //! | refund | `POST {base}/v1/refunds` `{"order_id","amount"}` | 200, once per order however often it is sent |
 //!
-//! A charge is `{"status":"succeeded"|"declined"|"pending","amount"?,"reason"?}`: amounts are minor units, and a charge
-//! that was looked up and has succeeded says its own, since a refund must return what was captured.
+//! A charge is `{"status":"succeeded"|"declined"|"pending","amount"?,"reason"?,"refunded"?}`: amounts are minor units, and
+//! a charge that was looked up and has succeeded says its own, since a refund must return what was captured. `refunded`
+//! is what was returned of it: with it an audit verifies refunds, and `oms recover` never places what was refunded.
 //!
-//! What else can be answered, or not: 429, 408, 5xx and no connection are [`ErrorKind::Unavailable`]; other statuses
+//! `Retry-After` of a refusal is passed on with the error. What else can be answered, or not: 429, 408, 5xx and no connection are [`ErrorKind::Unavailable`]; other statuses
 //! are [`ErrorKind::Permanent`]; sent and not answered, or answered with something that is not understood, is
 //! [`ErrorKind::OutcomeUnknown`], except for a look-up, which changes nothing and is just repeated. Nothing is
 //! repeated here: the flow asks until it knows.
@@ -25,7 +26,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    Attempt, Cancelled, Charge, GatewayIdentity, Identity, LedgerEntry, Payments, Verdict,
+    Attempt, Cancelled, Charge, ChargeRecord, GatewayIdentity, Identity, LedgerEntry, Payments,
+    Verdict,
 };
 use crate::domain::{GatewayId, Money, OrderId};
 use crate::http_client::{Answer, Ask, Client, HttpUrl, Limits};
@@ -187,18 +189,30 @@ impl Payments for HttpPayments {
     }
 
     async fn lookup(&self, id: OrderId) -> Result<Option<Verdict>, Error> {
+        Ok(self.record(id).await?.and_then(|record| record.verdict))
+    }
+
+    async fn record(&self, id: OrderId) -> Result<Option<ChargeRecord>, Error> {
         let request = Request::reading(format!("look up the charge of order {id}"));
         let path = format!("/v1/charges/{id}");
         let answer = self.send(&request, Ask::get(&path)).await?;
         match answer.status {
-            StatusCode::ACCEPTED => Ok(Some(Verdict::Pending)),
+            StatusCode::ACCEPTED => Ok(Some(ChargeRecord {
+                verdict: Some(Verdict::Pending),
+                refunded: None,
+            })),
             StatusCode::NOT_FOUND => Ok(None),
             status if status.is_success() => {
                 let body = request.charge(id, &answer)?;
-                match (body.status, body.amount) {
-                    (State::Succeeded, None) => Err(request.odd(Odd::NoAmount)),
-                    (_, amount) => Ok(Some(body.verdict(amount.unwrap_or_default()))),
-                }
+                let refunded = body.refunded;
+                let verdict = match (body.status, body.amount) {
+                    (State::Succeeded, None) => return Err(request.odd(Odd::NoAmount)),
+                    (_, amount) => body.verdict(amount.unwrap_or_default()),
+                };
+                Ok(Some(ChargeRecord {
+                    verdict: Some(verdict),
+                    refunded,
+                }))
             }
             _ => Err(request.refused(&answer)),
         }

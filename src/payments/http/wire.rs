@@ -31,6 +31,8 @@ pub(super) struct RefundRequest {
 pub(super) struct ChargeBody {
     pub(super) status: State,
     pub(super) amount: Option<Money>,
+    /// What was returned of it, if the gateway tells.
+    pub(super) refunded: Option<Money>,
     reason: Option<String>,
     pub(super) order_id: Option<OrderId>,
 }

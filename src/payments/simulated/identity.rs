@@ -27,7 +27,10 @@ fn store_id(connection: &Connection) -> Result<Option<Uuid>, rusqlite::Error> {
 fn location(store: &Store) -> String {
     let path = store.path();
     let absolute = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
-    absolute.map_or_else(|_| path.display().to_string(), |path| path.display().to_string())
+    absolute.map_or_else(
+        |_| path.display().to_string(),
+        |path| path.display().to_string(),
+    )
 }
 
 impl<C: Clock> GatewayIdentity for Simulated<C> {
@@ -45,7 +48,8 @@ impl<C: Clock> GatewayIdentity for Simulated<C> {
     }
 
     async fn store(&self) -> Result<Option<Uuid>, Error> {
-        self.store.read("read whose payments the ledger holds", store_id)
+        self.store
+            .read("read whose payments the ledger holds", store_id)
     }
 
     async fn bind_store(&self, store: Uuid) -> Result<Uuid, Error> {
@@ -54,13 +58,16 @@ impl<C: Clock> GatewayIdentity for Simulated<C> {
             return Ok(recorded);
         }
         Arc::clone(&self.store)
-            .write("record whose payments the ledger holds", move |connection| {
-                connection.execute(
-                    "UPDATE ledger SET store_id = ?1 WHERE store_id IS NULL",
-                    [store.as_bytes()],
-                )?;
-                Ok(store_id(connection)?.unwrap_or(store))
-            })
+            .write(
+                "record whose payments the ledger holds",
+                move |connection| {
+                    connection.execute(
+                        "UPDATE ledger SET store_id = ?1 WHERE store_id IS NULL",
+                        [store.as_bytes()],
+                    )?;
+                    Ok(store_id(connection)?.unwrap_or(store))
+                },
+            )
             .await
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Error, OptionalExtension, Statement};
 
 use super::draw::{Draw, Outcome, draw};
-use super::{Attempt, Cancelled, Charge, LedgerEntry, Profile, Verdict};
+use super::{Attempt, Cancelled, Charge, ChargeRecord, LedgerEntry, Profile, Verdict};
 use crate::domain::{Money, OrderId, Timestamp};
 
 /// Every attempt so far has timed out: another one may be made.
@@ -186,6 +186,14 @@ pub(super) fn charge(
 /// The verdict, if there is one.
 pub(super) fn lookup(connection: &Connection, id: OrderId) -> Result<Option<Verdict>, Error> {
     Ok(Row::read(connection, id)?.and_then(|row| row.verdict()))
+}
+
+/// What has happened under a key.
+pub(super) fn record(connection: &Connection, id: OrderId) -> Result<Option<ChargeRecord>, Error> {
+    Ok(Row::read(connection, id)?.map(|row| ChargeRecord {
+        verdict: row.verdict(),
+        refunded: Some(row.refunded),
+    }))
 }
 
 /// Fences a key.

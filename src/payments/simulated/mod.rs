@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 pub use profile::{Profile, ProfileError};
 
-use super::{Attempt, Cancelled, Charge, LedgerEntry, Payments, Verdict};
+use super::{Attempt, Cancelled, Charge, ChargeRecord, LedgerEntry, Payments, Verdict};
 use crate::domain::{Money, OrderId};
 use crate::group::Group;
 use crate::ports::{Clock, Error};
@@ -141,6 +141,13 @@ impl<C: Clock> Payments for Simulated<C> {
         self.answers(|| format!("look up the charge of order {id}"))?;
         self.store.read("look up a charge", |connection| {
             ledger::lookup(connection, id)
+        })
+    }
+
+    async fn record(&self, id: OrderId) -> Result<Option<ChargeRecord>, Error> {
+        self.answers(|| format!("look up the charge of order {id}"))?;
+        self.store.read("look up a charge", |connection| {
+            ledger::record(connection, id)
         })
     }
 

@@ -101,7 +101,12 @@ fn nobody_moves_while_orders_are_reserved_unless_told_to() {
     place.ok(&["worker", "--drain"]);
     let placed = place.run(&[&["order", "place", id, "--wait", "1s"][..], &hang].concat());
     assert_eq!(placed.code, Some(1), "{placed:?}");
-    let adopt = ["migrate", "--adopt-gateway", "--payment-url", "https://pay.example/x"];
+    let adopt = [
+        "migrate",
+        "--adopt-gateway",
+        "--payment-url",
+        "https://pay.example/x",
+    ];
     let error = place.fails(1, &adopt);
     assert!(error.contains("orders are reserved"), "{error}");
     let moved = place.ok(&[&adopt[..], &["--yes"]].concat());
@@ -120,11 +125,20 @@ fn a_storm_does_not_begin_while_the_gateway_is_away() {
     drop(listener);
     let away = ["--payment-url", &url];
     let error = place.fails(1, &[&STORM[..], &away].concat());
-    assert!(error.contains("reach the payment gateway http://127.0.0.1:"), "{error}");
-    assert!(error.contains("start the server, or correct its URL"), "{error}");
+    assert!(
+        error.contains("reach the payment gateway http://127.0.0.1:"),
+        "{error}"
+    );
+    assert!(
+        error.contains("start the server, or correct its URL"),
+        "{error}"
+    );
     assert_eq!(place.json_lines(&["order", "list"]).len(), 0);
     // A worker decides carts without it, and says so.
     let done = place.run(&[&["worker", "--drain"][..], &away].concat());
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.stderr.contains("reach the payment gateway"), "{done:?}");
+    assert!(
+        done.stderr.contains("reach the payment gateway"),
+        "{done:?}"
+    );
 }

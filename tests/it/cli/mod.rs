@@ -9,6 +9,7 @@ mod gateway;
 mod help;
 mod inventory;
 mod order;
+mod refunds;
 mod report;
 mod seed;
 mod signals;

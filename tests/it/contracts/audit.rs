@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use oms::domain::{GatewayId, OrderId, Reason, Timestamp};
-use oms::inventory::{
-    AuditReport, Auditing, Check, GatewayBinding, GatewayRecord, SettleAction,
-};
+use oms::inventory::{AuditReport, Auditing, Check, GatewayBinding, GatewayRecord, SettleAction};
 use uuid::Uuid;
 
 use super::Fixture;

@@ -7,7 +7,9 @@ use oms::domain::{Money, OrderId};
 use oms::inventory::http::HttpInventory;
 use oms::inventory::sqlite::SqliteInventory;
 use oms::payments::http::HttpPayments;
-use oms::payments::{Attempt, Cancelled, Charge, Error, LedgerEntry, Payments, Verdict};
+use oms::payments::{
+    Attempt, Cancelled, Charge, ChargeRecord, Error, LedgerEntry, Payments, Verdict,
+};
 use oms::sqlite::{Options, Scope, Store};
 use tempfile::TempDir;
 
@@ -77,6 +79,10 @@ impl Payments for WithBooks {
 
     async fn lookup(&self, id: OrderId) -> Result<Option<Verdict>, Error> {
         self.adapter.lookup(id).await
+    }
+
+    async fn record(&self, id: OrderId) -> Result<Option<ChargeRecord>, Error> {
+        self.adapter.record(id).await
     }
 
     async fn cancel(&self, id: OrderId) -> Result<Cancelled, Error> {

@@ -134,6 +134,24 @@ pub async fn a_refund_is_executed_once_however_often_it_is_sent(gateway: &Fixtur
     assert_eq!((entry.captured, entry.refunded), (money(500), money(500)));
 }
 
+pub async fn the_record_of_a_key_tells_what_was_captured_and_what_was_returned(
+    gateway: &Fixture<impl Payments>,
+) {
+    let record = async || gateway.other.record(id(1)).await.unwrap();
+    assert_eq!(record().await, None);
+    gateway.port.charge(charge(1, 500)).await.unwrap();
+    let charged = record().await.unwrap();
+    assert_eq!(charged.captured(), money(500));
+    assert!(!charged.is_refunded());
+    gateway.port.refund(id(1), money(500)).await.unwrap();
+    let returned = record().await.unwrap();
+    assert_eq!(returned.captured(), money(500));
+    assert_eq!(returned.refunded, Some(money(500)));
+    gateway.port.cancel(id(2)).await.unwrap();
+    let fenced = gateway.other.record(id(2)).await.unwrap();
+    assert_eq!(fenced.unwrap().captured(), Money::ZERO);
+}
+
 pub async fn nothing_is_returned_that_was_not_captured(gateway: &Fixture<impl Payments>) {
     gateway.port.cancel(id(1)).await.unwrap();
     let refunds = [
@@ -188,6 +206,7 @@ macro_rules! payments_suite {
             cancelling_a_captured_charge_tells_so_and_takes_nothing_back,
             cancel_and_charge_at_once_agree,
             a_refund_is_executed_once_however_often_it_is_sent,
+            the_record_of_a_key_tells_what_was_captured_and_what_was_returned,
             nothing_is_returned_that_was_not_captured,
             the_ledger_comes_by_key_and_page_by_page,
             the_attempts_of_an_order_are_told_oldest_first,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use oms::domain::{GatewayId, Order, OrderId, Sku};
 use oms::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, Error, GatewayBinding, GatewayRecord, HoldEnd, Inventory, Item, NewItem,
-    OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement,
-    StockAnswer, Story,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, Error, GatewayBinding, GatewayRecord, HoldEnd,
+    Inventory, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch,
+    Settle, Settlement, StockAnswer, Story,
 };
 use uuid::Uuid;
 

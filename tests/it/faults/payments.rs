@@ -1,7 +1,9 @@
 //! The faulty gateway.
 
 use oms::domain::{Money, OrderId};
-use oms::payments::{Attempt, Cancelled, Charge, Error, LedgerEntry, Payments, Verdict};
+use oms::payments::{
+    Attempt, Cancelled, Charge, ChargeRecord, Error, LedgerEntry, Payments, Verdict,
+};
 
 use super::{Faulty, Op};
 
@@ -13,6 +15,10 @@ impl<T: Payments> Payments for Faulty<T> {
 
     async fn lookup(&self, id: OrderId) -> Result<Option<Verdict>, Error> {
         self.faults.pass(Op::Lookup, self.inner.lookup(id)).await
+    }
+
+    async fn record(&self, id: OrderId) -> Result<Option<ChargeRecord>, Error> {
+        self.faults.pass(Op::Lookup, self.inner.record(id)).await
     }
 
     async fn cancel(&self, id: OrderId) -> Result<Cancelled, Error> {

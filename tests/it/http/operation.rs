@@ -6,11 +6,13 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Method;
 use oms::http::{document, routes};
+use oms::inventory::{Inventory as _, Settle, SettleAction};
 use oms::queue::Queue as _;
 use serde_json::{Value, json};
 
 use super::fixture::{Shop, ShopPorts, cart, request, says};
 use crate::faults::{Fault, Op};
+use crate::make::{id, money};
 
 #[tokio::test(start_paused = true)]
 async fn the_service_says_which_it_is() {
@@ -129,6 +131,41 @@ async fn metrics_tell_the_lag_by_partition_and_nothing_while_it_is_not_known() {
         shop.faults.next(Op::Backlog, [fault]);
         assert_eq!(lag().await, Vec::<String>::new());
         assert_eq!(lag().await, [of(1)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_tell_due_refunds_and_their_age_and_nothing_while_they_are_not_known() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    let refunds = async || -> Vec<String> {
+        let answer = shop.get("/metrics").await;
+        let lines = answer.text().lines();
+        let due = lines.filter(|line| line.starts_with("oms_refund") && line.contains("due"));
+        due.map(str::to_owned).collect()
+    };
+    let of = |count: u64, seconds: u64| {
+        [
+            format!("oms_refunds_due {count}"),
+            format!("oms_refund_oldest_due_seconds {seconds}"),
+        ]
+    };
+    assert_eq!(refunds().await, of(0, 0));
+    let inventory = &shop.flow.ports().inventory;
+    for number in 1..=2 {
+        let captured = money(5);
+        let owed = Settle {
+            order_id: id(number),
+            action: SettleAction::Confirm { captured },
+        };
+        inventory.settle(vec![owed]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+    assert_eq!(refunds().await, of(2, 60));
+    let never = Fault::DelayBefore(Duration::from_secs(3_600));
+    for fault in [Fault::Unavailable, never] {
+        shop.faults.next(Op::RefundsDue, [fault]);
+        assert_eq!(refunds().await, Vec::<String>::new());
+        assert_eq!(refunds().await.len(), 2);
     }
 }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use oms::domain::{GatewayId, OrderState, Sku};
-use oms::inventory::{
-    AuditReport, Auditing, Check, Error, Finding, GatewayBinding, GatewayRecord,
-};
+use oms::inventory::{AuditReport, Auditing, Check, Error, Finding, GatewayBinding, GatewayRecord};
 use oms::ports::Clock;
 use tokio::task::yield_now;
 use uuid::Uuid;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use oms::domain::{Money, Order, OrderId, OrderState, Sku};
 use oms::inventory::decide::{self, Book, Changes, Context, ItemRow};
 use oms::inventory::{
-    AdjustmentRow, BatchRow, DeadLetterRow, Error, GatewayRecord, HoldEnd, Inventory, NewItem, Owed, Refund,
-    Reservation, ReserveBatch, Settle, Settlement, StockAnswer, StockLevel,
+    AdjustmentRow, BatchRow, DeadLetterRow, Error, GatewayRecord, HoldEnd, Inventory, NewItem,
+    Owed, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, StockLevel,
 };
 use oms::ports::Clock;
 use parking_lot::{Mutex, MutexGuard};

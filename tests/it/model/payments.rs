@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use oms::domain::{Customer, GatewayId, Money, OrderId, Timestamp};
 use oms::payments::{
-    Attempt, Cancelled, Charge, Error, GatewayIdentity, Identity, LedgerEntry, Payments, Verdict,
+    Attempt, Cancelled, Charge, ChargeRecord, Error, GatewayIdentity, Identity, LedgerEntry,
+    Payments, Verdict,
 };
 use oms::ports::Clock;
 use parking_lot::Mutex;
@@ -63,6 +65,7 @@ struct State {
     of_customers: HashMap<Customer, VecDeque<Outcome>>,
     otherwise: Option<Outcome>,
     away: bool,
+    busy: Option<Duration>,
     calls: Vec<Call>,
     store: Option<Uuid>,
 }
@@ -143,12 +146,18 @@ impl ModelPayments {
         self.0.state.lock().away = away;
     }
 
+    /// Whether it refuses everybody, and wants to be asked again after this time.
+    pub fn set_busy(&self, busy: Option<Duration>) {
+        self.0.state.lock().busy = busy;
+    }
+
     /// Drops what the scripts had in store and answers everybody.
     pub fn behave(&self) {
         let mut state = self.0.state.lock();
         state.of_customers.clear();
         state.otherwise = None;
         state.away = false;
+        state.busy = None;
         for key in state.keys.values_mut() {
             if let Some((asks, _)) = &mut key.pending {
                 *asks = 0;
@@ -192,7 +201,10 @@ impl ModelPayments {
             return Err(Error::unavailable("reach the gateway"));
         }
         state.calls.push(call);
-        Ok(())
+        match state.busy {
+            Some(busy) => Err(Error::unavailable("reach the gateway").after(Some(busy))),
+            None => Ok(()),
+        }
     }
 
     fn verdict(&self, id: OrderId) -> Option<Verdict> {
@@ -279,6 +291,16 @@ impl Payments for ModelPayments {
         yield_now().await;
         self.enter(Call::Lookup(id))?;
         Ok(self.verdict(id))
+    }
+
+    async fn record(&self, id: OrderId) -> Result<Option<ChargeRecord>, Error> {
+        yield_now().await;
+        self.enter(Call::Lookup(id))?;
+        let verdict = self.verdict(id);
+        Ok(self.entry(id).map(|entry| ChargeRecord {
+            verdict,
+            refunded: Some(entry.refunded),
+        }))
     }
 
     async fn cancel(&self, id: OrderId) -> Result<Cancelled, Error> {

@@ -130,6 +130,22 @@ fn orders_that_were_under_way_when_a_storm_was_told_to_end_are_not_called_lost_o
     }
 }
 
+/// Fifty of fifty orders await the gateway: that is no plain "ok; every order final".
+#[test]
+fn a_storm_that_is_told_to_end_while_the_gateway_is_away_names_the_orders_that_await_it() {
+    let place = Place::seeded(10, 80);
+    let args = ["simulate", "--users", "50", "--items", "10"];
+    let away = ["--payment-url", "simulated:?outage=0s..1h"];
+    let storm = Process::start(&place, &[&args[..], &away].concat());
+    let store = Store::of(&place);
+    until("fifty reservations", || (store.open() == 50).then_some(()));
+    let done = storm.stopped_by(Signal::SIGINT, Duration::from_secs(30));
+    assert_eq!(done.code, Some(130), "{done:?}");
+    let verdict = done.stdout.lines().next().unwrap();
+    let said = "verdict: ok so far (interrupted): nothing oversold, undersold or lost; 50 orders await the gateway";
+    assert_eq!(verdict, said);
+}
+
 #[test]
 fn every_command_that_waits_or_works_for_long_ends_at_once() {
     let place = Place::seeded(1, 5);

@@ -80,6 +80,11 @@ async fn charge(
 
 async fn lookup(State(model): State<ModelPayments>, Path(id): Path<OrderId>) -> Response {
     match model.lookup(id).await {
+        Ok(Some(Verdict::Captured { amount })) => {
+            let refunded = model.entry(id).unwrap().refunded;
+            Json(json!({"status": "succeeded", "amount": amount, "refunded": refunded}))
+                .into_response()
+        }
         Ok(Some(verdict)) => told(&verdict),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => failed(&error),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use oms::http_client::HttpUrl;
 use oms::payments::http::HttpPayments;
-use oms::payments::{Cancelled, Charge, Error, Payments as _, Verdict};
+use oms::payments::{Cancelled, Charge, Error, GatewayIdentity as _, Payments as _, Verdict};
 use oms::ports::ErrorKind;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
@@ -366,4 +366,55 @@ async fn a_gateway_that_never_answers_is_given_up_in_time() {
     let unsure = [UNKNOWN, UNKNOWN, UNKNOWN, UNAVAILABLE];
     assert_eq!(kinds(&client).await, unsure);
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_refusal_that_says_when_to_come_back_passes_that_on() {
+    for status in [429_u16, 503] {
+        let router = axum::Router::new().fallback(async move || {
+            let status = axum::http::StatusCode::from_u16(status).unwrap();
+            (status, [("retry-after", "7")], "{}")
+        });
+        let server = super::server::Server::start(router).await;
+        let client = HttpPayments::open(&server.url("", "/pay")).unwrap();
+        for failure in failures(&client).await {
+            let failure = failure.unwrap();
+            assert_eq!(failure.kind(), ErrorKind::Unavailable);
+            assert_eq!(failure.retry_after(), Some(Duration::from_secs(7)));
+        }
+    }
+    let (_, gateway) = gateway().await;
+    let refused = gateway.client().refund(id(9), money(1)).await.unwrap_err();
+    assert_eq!(refused.retry_after(), None);
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_tell_of_refunds_is_believed_to_know_nothing() {
+    let (server, _) = canned(200, r#"{"status":"succeeded","amount":500}"#).await;
+    let client = HttpPayments::open(&server.url("", "/pay")).unwrap();
+    let record = client.record(id(1)).await.unwrap().unwrap();
+    assert_eq!((record.captured(), record.refunded), (money(500), None));
+    let (server, _) = canned(200, r#"{"status":"succeeded","amount":500,"refunded":200}"#).await;
+    let client = HttpPayments::open(&server.url("", "/pay")).unwrap();
+    let record = client.record(id(1)).await.unwrap().unwrap();
+    assert_eq!(record.refunded, Some(money(200)));
+}
+
+#[tokio::test]
+async fn one_gateway_has_one_name_however_its_url_is_written() {
+    let name = async |text: &str| {
+        let url = HttpUrl::parse_gateway(text).unwrap();
+        let identity = HttpPayments::open(&url).unwrap().identity().await.unwrap();
+        identity.id.to_string()
+    };
+    let plain = name("https://pay.example/base").await;
+    assert_eq!(plain, "https://pay.example:443/base");
+    for same in [
+        "https://PAY.example:443/base/?timeout=2s",
+        "https://shop:hunter2@pay.example/base?currency=EUR",
+    ] {
+        assert_eq!(name(same).await, plain);
+    }
+    assert_ne!(name("https://pay.example/other").await, plain);
+    assert_ne!(name("http://pay.example/base").await, plain);
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use oms::domain::{Money, Reason};
+use oms::inventory::Inventory as _;
+use tokio::time::Instant;
 
 use crate::faults::{Fault, Op};
-use crate::flow::world::{BLOCKED, World, failed};
+use crate::flow::world::{BLOCKED, Process, World, failed};
 
 /// More than one round looks at.
 const AWAITING: u16 = 1_005;
@@ -70,9 +72,72 @@ async fn rule_11_refunds_that_fail_do_not_keep_later_ones_from_being_executed() 
     assert_eq!(returned(last), Money::ZERO);
     assert_eq!(shop.flow.sweep().await.unwrap().refunded, 1);
     assert_ne!(returned(last), Money::ZERO);
-    // From the front again.
+    // From the front again, once their pause is over.
     assert_eq!(returned(1), Money::ZERO);
+    assert_eq!(shop.flow.sweep().await.unwrap().refunded, 0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let next_round = shop.flow.sweep().await.unwrap();
+    assert_eq!(next_round.refunded, 5, "behind those of the first round");
     assert_eq!(shop.flow.sweep().await.unwrap().refunded, 1_000);
     assert_ne!(returned(1), Money::ZERO);
+    world.check_invariants().await;
+}
+
+/// How often a process that sweeps finds time for a round.
+const SWEEP_EVERY: Duration = Duration::from_millis(200);
+
+/// Sweeps for so long; how many refunds were executed.
+async fn sweep_for(shop: &Process, time: Duration) -> usize {
+    let deadline = Instant::now() + time;
+    let mut refunded = 0;
+    while Instant::now() < deadline {
+        refunded += shop.flow.sweep().await.unwrap().refunded;
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+    refunded
+}
+
+/// A shop that owes refunds to so many buyers.
+async fn owing(world: &World, buyers: u64) -> Process {
+    let shop = world.process();
+    for number in 1..=buyers {
+        shop.accept(number, [("A", 1)]).await;
+    }
+    shop.work_once().await;
+    world.correct("A", -i64::try_from(buyers).unwrap());
+    for number in 1..=buyers {
+        shop.place(number).await.unwrap();
+        assert_eq!(world.state(number), failed(Reason::NegativeInventory));
+    }
+    shop
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_11_a_refund_that_the_gateway_refuses_is_tried_less_and_less_often() {
+    let world = World::selling([("A", 3)]);
+    let shop = owing(&world, 3).await;
+    shop.faults.always([Op::Refund], &Fault::Permanent);
+    assert_eq!(sweep_for(&shop, Duration::from_secs(600)).await, 0);
+    let refused = shop.flow.metrics().refunds_refused.get();
+    // Every 200 ms would be 9,000; doubling from half a second to five minutes takes about ten each.
+    assert!((18..=45).contains(&refused), "{refused} attempts");
+    shop.faults.clear();
+    // No pause is longer than five minutes.
+    assert_eq!(sweep_for(&shop, Duration::from_secs(301)).await, 3);
+    assert_eq!(world.inventory.refunds_due(None, 9).await.unwrap(), []);
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_11_a_gateway_that_says_when_to_come_back_is_left_alone_until_then() {
+    let world = World::selling([("A", 2)]);
+    let shop = owing(&world, 2).await;
+    world.payments.set_busy(Some(Duration::from_secs(90)));
+    assert_eq!(sweep_for(&shop, Duration::from_secs(1)).await, 0);
+    let asked = world.payments.calls().len();
+    world.payments.set_busy(None);
+    assert_eq!(sweep_for(&shop, Duration::from_secs(88)).await, 0);
+    assert_eq!(world.payments.calls().len(), asked);
+    assert_eq!(sweep_for(&shop, Duration::from_secs(10)).await, 2);
     world.check_invariants().await;
 }
