@@ -145,8 +145,8 @@ async fn metrics_tell_due_refunds_and_their_age_and_nothing_while_they_are_not_k
     };
     let of = |count: u64, seconds: u64| {
         [
-            format!("oms_refunds_due {count}"),
-            format!("oms_refund_oldest_due_seconds {seconds}"),
+            format!("oms_refunds_due{{}} {count}"),
+            format!("oms_refund_oldest_due_seconds{{}} {seconds}"),
         ]
     };
     assert_eq!(refunds().await, of(0, 0));
