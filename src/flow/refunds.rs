@@ -12,7 +12,7 @@ use crate::domain::OrderId;
 use crate::inventory::{Inventory, Owed, Refund};
 use crate::payments::Payments;
 use crate::ports::{Error, Ports};
-use crate::recent::Recent;
+use crate::recent::{Bounds, Recent};
 
 /// The first and the longest pause of a refund that failed. It doubles with every further failure.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -20,8 +20,11 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// The longest pause that a gateway can ask for (`Retry-After`).
 const ASKED_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 
-/// The pauses that are remembered at least; twice as many at most, of 40 bytes each. A forgotten one begins anew.
+/// The pauses that are remembered at least; twice as many at most. A forgotten one begins anew.
 const PAUSES_KEPT: usize = 32_768;
+
+/// What one of them takes, with its place in the map.
+const PAUSE_BYTES: usize = 64;
 
 /// The due refunds that are counted for the metrics; more show as this many.
 const COUNTED_MAX: usize = 10_000;
@@ -43,7 +46,10 @@ struct Pause {
 impl Default for Pauses {
     fn default() -> Self {
         Self {
-            refunds: Mutex::new(Recent::of(PAUSES_KEPT)),
+            refunds: Mutex::new(Recent::of(Bounds {
+                values: PAUSES_KEPT,
+                bytes: PAUSES_KEPT * PAUSE_BYTES,
+            })),
             gateway: Mutex::default(),
         }
     }
@@ -57,14 +63,16 @@ impl Pauses {
             None => Some(Duration::ZERO),
             Some(pause) if pause.until <= Instant::now() => Some(pause.length),
             Some(pause) => {
-                refunds.keep(id, pause);
+                refunds.keep(id, pause, PAUSE_BYTES);
                 None
             }
         }
     }
 
     fn begin(&self, id: OrderId, length: Duration, until: Instant) {
-        self.refunds.lock().keep(id, Pause { length, until });
+        self.refunds
+            .lock()
+            .keep(id, Pause { length, until }, PAUSE_BYTES);
     }
 
     fn gateway_pauses(&self) -> bool {
