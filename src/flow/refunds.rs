@@ -1,5 +1,6 @@
 //! Refunds that are owed: executed as they were recorded (rule 11), less and less often while the gateway refuses them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -12,7 +13,6 @@ use crate::domain::OrderId;
 use crate::inventory::{Inventory, Owed, Refund};
 use crate::payments::Payments;
 use crate::ports::{Error, Ports};
-use crate::recent::{Bounds, Recent};
 
 /// The first and the longest pause of a refund that failed. It doubles with every further failure.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
@@ -20,19 +20,16 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// The longest pause that a gateway can ask for (`Retry-After`).
 const ASKED_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 
-/// The pauses that are remembered at least; twice as many at most. A forgotten one begins anew.
-const PAUSES_KEPT: usize = 32_768;
-
-/// What one of them takes, with its place in the map.
-const PAUSE_BYTES: usize = 64;
+/// The most pauses that are remembered, of 64 bytes each. Beyond that all are forgotten, and begin anew.
+const PAUSES_MAX: usize = 65_536;
 
 /// The due refunds that are counted for the metrics; more show as this many.
 const COUNTED_MAX: usize = 10_000;
 
 /// When refunds that failed are tried again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pauses {
-    refunds: Mutex<Recent<OrderId, Pause>>,
+    refunds: Mutex<HashMap<OrderId, Pause>>,
     /// Until when the gateway asked to be left alone.
     gateway: Mutex<Option<Instant>>,
 }
@@ -43,36 +40,25 @@ struct Pause {
     until: Instant,
 }
 
-impl Default for Pauses {
-    fn default() -> Self {
-        Self {
-            refunds: Mutex::new(Recent::of(Bounds {
-                values: PAUSES_KEPT,
-                bytes: PAUSES_KEPT * PAUSE_BYTES,
-            })),
-            gateway: Mutex::default(),
-        }
-    }
-}
-
 impl Pauses {
     /// The last pause of a refund that may be tried now, zero for the first attempt; `None` while it pauses.
     fn ended(&self, id: OrderId) -> Option<Duration> {
-        let mut refunds = self.refunds.lock();
-        match refunds.take(&id) {
+        match self.refunds.lock().get(&id) {
             None => Some(Duration::ZERO),
-            Some(pause) if pause.until <= Instant::now() => Some(pause.length),
-            Some(pause) => {
-                refunds.keep(id, pause, PAUSE_BYTES);
-                None
-            }
+            Some(pause) => (pause.until <= Instant::now()).then_some(pause.length),
         }
     }
 
     fn begin(&self, id: OrderId, length: Duration, until: Instant) {
-        self.refunds
-            .lock()
-            .keep(id, Pause { length, until }, PAUSE_BYTES);
+        let mut refunds = self.refunds.lock();
+        if refunds.len() >= PAUSES_MAX {
+            refunds.clear();
+        }
+        refunds.insert(id, Pause { length, until });
+    }
+
+    fn forget(&self, id: OrderId) {
+        self.refunds.lock().remove(&id);
     }
 
     fn gateway_pauses(&self) -> bool {
@@ -120,6 +106,7 @@ impl<P: Ports> Flow<P> {
         }
         let last = pauses.ended(id)?;
         let Err(error) = self.execute_refund(&refund).await else {
+            pauses.forget(id);
             return Some(id);
         };
         let now = Instant::now();
