@@ -192,6 +192,19 @@ impl Error {
     }
 }
 
+/// What a call answers within `limit`; after that an error of a kind, which says whether it can have been done.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    kind: ErrorKind,
+    action: &str,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(Error::new(kind, action).because(elapsed)),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {

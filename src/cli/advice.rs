@@ -18,7 +18,7 @@ pub(super) fn advice(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     ]) {
         "make file and folder writable for this user"
     } else if says(&["full", "no space"]) {
-        "free disk space, or raise max_page_count in the URL"
+        "free disk space, or raise max_page_count in the URL; writes go on by themselves"
     } else if says(&["oms migrate"]) {
         "run `oms migrate`"
     } else if says(&[

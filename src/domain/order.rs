@@ -100,8 +100,40 @@ pub struct Order {
     pub batch: Option<BatchRef>,
 }
 
+impl Order {
+    /// How much memory it takes, by estimate: what caches of orders are bounded by (rule 22). Texts count in full,
+    /// though copies of an order share them.
+    pub fn memory_bytes(&self) -> usize {
+        // An allocation of its own has two counters, and is rounded up.
+        const TEXT: usize = 24;
+        let customer = self
+            .customer
+            .as_ref()
+            .map_or(0, |name| TEXT + name.as_str().len());
+        let skus: usize = (self.lines.iter())
+            .map(|line| TEXT + line.sku.as_str().len())
+            .sum();
+        size_of::<Self>() + customer + self.lines.capacity() * size_of::<OrderLine>() + skus
+    }
+}
+
 #[cfg(test)]
 impl Order {
+    /// A blocked order with so many lines, for tests of what is bounded in bytes.
+    pub(crate) fn blocked_with_lines(order_id: OrderId, lines: u32) -> Self {
+        let line = |number| OrderLine {
+            sku: Sku::synthetic(number),
+            quantity: Quantity::new(1).unwrap(),
+            price: Money::ZERO,
+            available_before: 1,
+            stock_version: 1,
+        };
+        Self {
+            lines: (0..lines).map(line).collect(),
+            ..Self::blocked(order_id)
+        }
+    }
+
     /// A blocked order without lines, for tests of what holds whatever is in it.
     pub(crate) fn blocked(order_id: OrderId) -> Self {
         let at = Timestamp::from_millis(7);

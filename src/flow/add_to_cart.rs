@@ -2,13 +2,18 @@
 //!
 //! The undo of an accepted cart is its order's failure: see `place_order` (giving up) and `cancel`.
 
+use std::time::Duration;
+
 use super::stock_cache::{InStock, Known};
 use super::{AddToCart, Added, Failure, Flow, Refusal, message};
 use crate::domain::{AcceptedCart, Cart, CartHash, Line, OrderId, Reason, Status, StatusSet};
 use crate::inventory::StockLevel;
 use crate::inventory::decide::{refuse, worst};
-use crate::ports::{Error, Ports};
+use crate::ports::{Error, ErrorKind, Ports, within};
 use crate::statuses::{Transition, Transitioned};
+
+/// How long the database may take to tell what a cart is refused or accepted by; nothing was queued then.
+const READ_WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl<P: Ports> Flow<P> {
     /// Steps 1 to 3. Answers once the cart is durable in the queue.
@@ -101,8 +106,7 @@ impl<P: Ports> Flow<P> {
         order_id: OrderId,
         hash: CartHash,
     ) -> Result<Option<Added>, Failure> {
-        let order = self
-            .order_of(order_id)
+        let order = read_in_time("read an order", self.order_of(order_id))
             .await
             .map_err(|source| Failure::Port { order_id, source })?;
         order
@@ -125,8 +129,8 @@ impl<P: Ports> Flow<P> {
         let in_stock = cart.lines().iter().all(|line| {
             let seen = stock.has(&line.sku, line.quantity.units());
             if seen == InStock::YesButOld {
-                // The task that refreshes ends with the flow.
-                let _ = self.0.refresh.send(line.clone());
+                // The task that refreshes ends with the flow; while it is busy, the next 100 ms ask again.
+                let _ = self.0.refresh.try_send(line.clone());
             }
             seen != InStock::No
         });
@@ -140,7 +144,7 @@ impl<P: Ports> Flow<P> {
             };
             Ok::<_, Error>((line, level))
         });
-        let levels = futures::future::try_join_all(reads).await?;
+        let levels = read_in_time("read stock", futures::future::try_join_all(reads)).await?;
         Ok(self.refusal(order_id, &levels))
     }
 
@@ -173,6 +177,13 @@ impl<P: Ports> Flow<P> {
             retry_after: until.map(|until| until.since(self.now())),
         })
     }
+}
+
+async fn read_in_time<T>(
+    action: &str,
+    read: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    within(READ_WAIT_MAX, ErrorKind::Unavailable, action, read).await
 }
 
 /// Whether an entry can be gone by: stock in hand at any age; a refusal only while it is fresh (rule 7), and `held` only

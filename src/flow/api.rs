@@ -90,7 +90,8 @@ pub enum Placement {
     Placed,
     /// Failed, and nothing is blocked or owed.
     Failed(Reason),
-    /// Its payment's result is not known yet. Nothing is released before it is.
+    /// Not final. Beyond INIT: its payment's result is not known yet, and nothing is released before it is. INIT: no
+    /// store came to know the order during the whole wait; its cart may still be in the queue.
     Waiting(Status),
 }
 

@@ -20,6 +20,9 @@ const LOOK_FOR: Duration = Duration::from_secs(2);
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// How long the gateway may hold up an order's story, which stands without it.
+const ATTEMPTS_WAIT_MAX: Duration = Duration::from_secs(1);
+
 pub(super) async fn find<P: Ports>(
     flow: &Flow<P>,
     id: OrderId,
@@ -85,37 +88,58 @@ fn view(order_id: OrderId, entry: Option<StatusEntry>, order: Option<Order>) -> 
     })
 }
 
+impl<P: Ports> Flow<P> {
+    /// Where an order stands right now; `None` if neither the status store nor the database knows it.
+    ///
+    /// # Errors
+    /// [`Failure::Port`] when the database did not answer.
+    pub async fn present(&self, id: OrderId) -> Result<Option<OrderView>, Failure> {
+        look(self, id).await.map_err(|source| port(id, source))
+    }
+}
+
 impl<P: Ports<Inventory: Administration>> Flow<P> {
     /// All that is known of an order; `None` if [`Flow::find`] finds nothing.
     ///
     /// # Errors
     /// [`Failure::Port`] when the database did not answer.
     pub async fn story(&self, id: OrderId) -> Result<Option<OrderStory>, Failure> {
-        let Found::Order(view) = self.find(id).await? else {
-            return Ok(None);
-        };
-        let story = self
-            .ports()
-            .inventory()
-            .story(id)
-            .await
-            .map_err(|source| port(id, source))?;
-        // These two tell more, and the story stands without them.
-        let attempts = timeout(
-            self.settings().payment_timeout,
-            self.ports().payments().attempts(id),
-        );
-        let written = bounded(self.ports().statuses().history(id));
-        let (attempts, written) = tokio::join!(attempts, written);
+        match self.find(id).await? {
+            Found::Order(view) => self.story_of(view).await.map(Some),
+            Found::Unknown { .. } => Ok(None),
+        }
+    }
+
+    /// The same, without looking longer for an id that nobody knows: `None` if [`Flow::present`] finds nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Port`] when the database did not answer.
+    pub async fn present_story(&self, id: OrderId) -> Result<Option<OrderStory>, Failure> {
+        match self.present(id).await? {
+            Some(view) => self.story_of(view).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn story_of(&self, view: OrderView) -> Result<OrderStory, Failure> {
+        let id = view.order_id;
+        let ports = self.ports();
+        // The story stands without what the gateway and the status store add to it.
+        let limit = self.settings().payment_timeout.min(ATTEMPTS_WAIT_MAX);
+        let attempts = timeout(limit, ports.payments().attempts(id));
+        let written = bounded(ports.statuses().history(id));
+        let (story, attempts, written) =
+            tokio::join!(ports.inventory().story(id), attempts, written);
+        let story = story.map_err(|source| port(id, source))?;
         let attempts = attempts.ok().and_then(Result::ok).unwrap_or_default();
         let written = written.unwrap_or_default();
         let history = history(written, story.as_ref().map(|story| &story.order));
-        Ok(Some(OrderStory {
+        Ok(OrderStory {
             view,
             story,
             attempts,
             history,
-        }))
+        })
     }
 }
 

@@ -17,20 +17,73 @@ const REREAD_EVERY: Duration = Duration::from_secs(1);
 /// An order that nobody knows counts as INIT for at least this long (rule 3).
 const UNKNOWN_WAIT_MIN: Duration = Duration::from_secs(2);
 
-/// What is known of an order that was to be decided.
+/// Below the rank of every status: a wait for a status above it ends with any entry.
+const RANK_OF_MISSING: u8 = 0;
+
+/// What a look at an order showed.
 enum Seen {
     Decided(Order),
     Undecided {
         cart_hash: Option<CartHash>,
+        /// The store says more than the database knows: it was rolled back, or the database failed over.
+        ahead: bool,
         paid: bool,
     },
     Unknown,
 }
 
+/// The look-up of one order, repeated until a store knows it or the queue cannot hold it any more.
+struct Search {
+    id: OrderId,
+    began: Instant,
+    /// Where the queue ended when the order was first not found.
+    end: Option<Mark>,
+}
+
+impl Search {
+    fn new(id: OrderId) -> Self {
+        Self {
+            id,
+            began: Instant::now(),
+            end: None,
+        }
+    }
+
+    /// Waits up to a second for a status of a rank above `above`, and then reads the database.
+    ///
+    /// [`Failure::UnknownOrder`] once everything that was in the queue at the first look is consumed (rule 3).
+    async fn look<P: Ports>(
+        &mut self,
+        flow: &Flow<P>,
+        above: u8,
+        deadline: Instant,
+    ) -> Result<(Seen, Instant), Failure> {
+        let Self { id, began, .. } = *self;
+        let slice = deadline.min(Instant::now() + REREAD_EVERY);
+        // Read before the database is: what was consumed by then would be found there.
+        let consumed = match &self.end {
+            Some(mark) => flow.ports().queue().consumed(mark).await.unwrap_or(false),
+            None => false,
+        };
+        let seen = flow.look(id, above, slice).await;
+        let seen = seen.map_err(|source| port(id, source))?;
+        if matches!(seen, Seen::Unknown) {
+            if consumed && began.elapsed() >= UNKNOWN_WAIT_MIN {
+                return Err(Failure::UnknownOrder { order_id: id });
+            }
+            if self.end.is_none() {
+                self.end = flow.ports().queue().end().await.ok();
+            }
+        }
+        Ok((seen, slice))
+    }
+}
+
 impl<P: Ports> Flow<P> {
     /// Steps 4 to 10: waits for the decision, pays, settles. With `expected`, an order that stands for another cart
-    /// is not charged. May be called any number of times, at once or later. Returns `Waiting` only while a payment's
-    /// result is unknown, or while the ports do not answer.
+    /// is not charged. May be called any number of times, at once or later. Returns `Waiting` while a payment's
+    /// result is unknown, while the ports do not answer, and for an id that no store came to know during the whole
+    /// wait.
     ///
     /// # Errors
     /// [`Failure::UnknownOrder`], [`Failure::CartMismatch`], or [`Failure::Port`] when the database did not answer.
@@ -40,7 +93,22 @@ impl<P: Ports> Flow<P> {
         expected: Option<CartHash>,
     ) -> Result<Placement, Failure> {
         let deadline = Instant::now() + self.settings().wait;
-        let order = self.decided(id, expected, deadline).await?;
+        self.place_order_by(id, expected, deadline).await
+    }
+
+    /// [`Flow::place_order`] with the end of the wait for a decision, for a caller that has waited before.
+    ///
+    /// # Errors
+    /// Those of [`Flow::place_order`].
+    pub async fn place_order_by(
+        &self,
+        id: OrderId,
+        expected: Option<CartHash>,
+        deadline: Instant,
+    ) -> Result<Placement, Failure> {
+        let Some(order) = self.decided(id, expected, deadline).await? else {
+            return Ok(Placement::Waiting(Status::Init));
+        };
         if expected.is_some_and(|hash| order.cart_hash.is_some_and(|known| known != hash)) {
             return Err(Failure::CartMismatch { order_id: id });
         }
@@ -50,55 +118,86 @@ impl<P: Ports> Flow<P> {
         }
     }
 
-    /// Waits until the database has decided the order, at most until the deadline; then decides it itself.
+    /// Whether the status store or the database knows an order. A status store that does not answer proves nothing:
+    /// then every undecided order would be unknown, so this answers true.
+    ///
+    /// # Errors
+    /// [`Failure::Port`] when the database did not answer.
+    pub async fn is_known(&self, id: OrderId) -> Result<bool, Failure> {
+        match self.status_of(id).await {
+            Ok(None) => {
+                let order = self.order_of(id).await;
+                Ok(order.map_err(|source| port(id, source))?.is_some())
+            }
+            Ok(Some(_)) | Err(_) => Ok(true),
+        }
+    }
+
+    /// Waits until the status store or the database knows an order; false if neither does by the deadline. Changes
+    /// nothing, so that it may be dropped at any time.
+    ///
+    /// # Errors
+    /// [`Failure::UnknownOrder`] as soon as the queue cannot hold it any more; [`Failure::Port`] when the database did
+    /// not answer.
+    pub async fn until_known(&self, id: OrderId, deadline: Instant) -> Result<bool, Failure> {
+        let mut search = Search::new(id);
+        loop {
+            let (seen, _) = search.look(self, RANK_OF_MISSING, deadline).await?;
+            if !matches!(seen, Seen::Unknown) {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Waits until the database has decided the order, at most until the deadline; then decides it itself. None if no
+    /// store knew the order by then: whether there is one is not known, so nothing is written (rule 3).
     async fn decided(
         &self,
         id: OrderId,
         expected: Option<CartHash>,
         deadline: Instant,
-    ) -> Result<Order, Failure> {
-        let arrived = Instant::now();
-        let mut end: Option<Mark> = None;
-        let mut maybe_paid = false;
+    ) -> Result<Option<Order>, Failure> {
+        let mut search = Search::new(id);
+        let (mut is_known, mut maybe_paid) = (false, false);
+        let mut cart_hash = expected;
         loop {
-            let slice = deadline.min(Instant::now() + REREAD_EVERY);
-            // Read before the database is: what was consumed by then would be found there.
-            let consumed = match &end {
-                Some(mark) => self.ports().queue().consumed(mark).await.unwrap_or(false),
-                None => false,
-            };
-            let cart_hash = match self
-                .look(id, slice)
-                .await
-                .map_err(|source| port(id, source))?
-            {
-                Seen::Decided(order) => return Ok(order),
-                Seen::Undecided { cart_hash, paid } => {
-                    maybe_paid |= paid;
-                    cart_hash
-                }
-                Seen::Unknown if consumed && arrived.elapsed() >= UNKNOWN_WAIT_MIN => {
-                    return Err(Failure::UnknownOrder { order_id: id });
-                }
-                Seen::Unknown => {
-                    if end.is_none() {
-                        end = self.ports().queue().end().await.ok();
+            let (seen, slice) = search.look(self, Status::Init.rank(), deadline).await?;
+            match seen {
+                Seen::Decided(order) => return Ok(Some(order)),
+                Seen::Undecided {
+                    cart_hash: known,
+                    ahead,
+                    paid,
+                } => {
+                    if ahead {
+                        // Do not spin on it.
+                        tokio::time::sleep_until(slice).await;
                     }
-                    None
+                    is_known = true;
+                    maybe_paid |= paid;
+                    cart_hash = known.or(cart_hash);
                 }
-            };
+                Seen::Unknown => {}
+            }
             if Instant::now() >= deadline {
-                return self.give_up(id, cart_hash.or(expected), maybe_paid).await;
+                if !is_known {
+                    return Ok(None);
+                }
+                return self.give_up(id, cart_hash, maybe_paid).await.map(Some);
             }
         }
     }
 
-    /// Waits for a decision until `until`, by the status store, and then reads the database, unless it was decided here.
-    async fn look(&self, id: OrderId, until: Instant) -> Result<Seen, Error> {
+    /// Waits for a status above a rank until `until`, by the status store, and then reads the database, unless the
+    /// order was decided here.
+    async fn look(&self, id: OrderId, above: u8, until: Instant) -> Result<Seen, Error> {
         if let Some(order) = self.0.decided.take(id) {
             return Ok(Seen::Decided(order));
         }
-        let entry = match self.wait_for_status(id, Status::Init.rank(), until).await {
+        let entry = match self.wait_for_status(id, above, until).await {
             Ok(entry) => entry,
             Err(error) => {
                 // Without the status store the database alone is asked, as often as otherwise.
@@ -114,17 +213,11 @@ impl<P: Ports> Flow<P> {
             return Ok(Seen::Decided(order));
         }
         Ok(match entry {
-            Some(entry) => {
-                if entry.status != Status::Init {
-                    // The store says more than the database knows: it was rolled back, or the database failed over.
-                    // Do not spin on it.
-                    tokio::time::sleep_until(until).await;
-                }
-                Seen::Undecided {
-                    cart_hash: entry.cart_hash,
-                    paid: entry.status.rank() >= Status::PaymentPending.rank(),
-                }
-            }
+            Some(entry) => Seen::Undecided {
+                cart_hash: entry.cart_hash,
+                ahead: entry.status != Status::Init,
+                paid: entry.status.rank() >= Status::PaymentPending.rank(),
+            },
             None => Seen::Unknown,
         })
     }

@@ -76,9 +76,11 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
         let decided = self.decide(carts, &mut offenders).await?;
         self.0.decided.keep(&decided);
         let dead_letters = offenders.len();
+        let known = self.rows_of_conflicts(&offenders).await?;
         self.set_aside(offenders).await?;
         let statuses = decided
             .iter()
+            .chain(&known)
             .map(|order| {
                 self.advance(
                     order.order_id,
@@ -93,6 +95,21 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
             dead_letters,
             statuses,
         })
+    }
+
+    /// The orders that other carts already became under the ids of these. After the status store lost everything, the
+    /// refused cart may have left an INIT there with its own hash: the row has to replace it (rules 5 and 8).
+    async fn rows_of_conflicts(&self, offenders: &[Offender]) -> Result<Vec<Order>, Error> {
+        let conflicts: Vec<OrderId> = offenders
+            .iter()
+            .filter(|offender| offender.reason == Reason::IdConflict)
+            .filter_map(|offender| offender.order_id)
+            .collect();
+        if conflicts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.ports().inventory().orders(conflicts).await?;
+        Ok(rows.into_iter().flatten().collect())
     }
 
     /// Reserves; a cart that the database refuses for good is set aside, alone (rule 13).

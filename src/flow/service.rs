@@ -18,7 +18,7 @@ use super::{Metrics, Settings, stock_reads};
 use crate::domain::{CartHash, Line, Order, OrderId, Reason, Status, StatusSet, Timestamp};
 use crate::group::Group;
 use crate::inventory::{HoldEnd, Inventory, Owed, Settle, SettleOutcome, StockLevel};
-use crate::ports::{Clock, Error, Ports};
+use crate::ports::{self, Clock, Error, ErrorKind, Ports};
 use crate::queue::{Message, Position, Queue};
 use crate::rng::{OrderIds, Rng};
 use crate::statuses::{StatusEntry, Statuses, Transition, Transitioned};
@@ -58,7 +58,7 @@ pub(super) struct Inner<P: Ports> {
     pub(super) orders: Group<OrderId, Option<Order>>,
     pub(super) settle: Group<Settle, SettleOutcome>,
     pub(super) stock_reads: Group<Line, Option<StockLevel>>,
-    pub(super) refresh: mpsc::UnboundedSender<Line>,
+    pub(super) refresh: mpsc::Sender<Line>,
     ids: OrderIds,
     rng: Mutex<Rng>,
     statuses: Group<OrderId, Option<StatusEntry>>,
@@ -107,8 +107,7 @@ impl<P: Ports> Flow<P> {
                         .observe(began.elapsed().as_secs_f64());
                     // Committed while this was under way, and perhaps long before it ended.
                     stock.learn(&settled.levels, false, began);
-                    // The task that shares it ends with the flow.
-                    let _ = shared_cache.send((began, settled.levels));
+                    shared_cache.send(began, settled.levels);
                     Ok(settled.outcomes)
                 }
             })
@@ -177,8 +176,9 @@ impl<P: Ports> Flow<P> {
         self.0.ids.next(self.now())
     }
 
-    /// Every stock level that this process learns of from now on, in the order in which it learns.
-    pub fn stock_feed(&self) -> mpsc::UnboundedReceiver<StockLevel> {
+    /// Every stock level that this process learns of from now on, in the order in which it learns, as long as the
+    /// listener keeps up.
+    pub fn stock_feed(&self) -> mpsc::Receiver<StockLevel> {
         self.0.stock.feed()
     }
 
@@ -264,8 +264,7 @@ impl<P: Ports> Flow<P> {
     /// the shared cache.
     pub(super) fn learn_stock(&self, levels: Vec<StockLevel>, began: Instant) {
         self.0.stock.learn(&levels, false, began);
-        // The task that shares it ends with the flow.
-        let _ = self.0.shared_cache.send((began, levels));
+        self.0.shared_cache.send(began, levels);
     }
 
     /// How many messages wait for the worker, as of the last 100 ms.
@@ -302,10 +301,13 @@ async fn within<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(result) => result,
-        Err(elapsed) => Err(Error::outcome_unknown("use the status store").because(elapsed)),
-    }
+    ports::within(
+        limit,
+        ErrorKind::OutcomeUnknown,
+        "use the status store",
+        call,
+    )
+    .await
 }
 
 /// A group whose batches go to the ports.

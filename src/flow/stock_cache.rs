@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
 use crate::domain::{Sku, Timestamp};
@@ -20,12 +20,20 @@ const HOLD_KNOWN_FOR: Duration = Duration::from_secs(1);
 
 const SHARDS: usize = 16;
 
+/// The most items that are known at a time: 128 MiB, at some 250 bytes each (rule 22). A larger catalogue is read more
+/// often.
+const ENTRIES_MAX: usize = (128 << 20) / 250;
+
+/// The most levels that wait for one listener: 32 MiB, at some 120 bytes each. One that falls further behind misses
+/// some.
+const FEED_MAX: usize = (32 << 20) / 120;
+
 /// What this process last learnt of each item's stock.
 #[derive(Debug)]
 pub(super) struct StockCache {
     hasher: RandomState,
     shards: Vec<RwLock<HashMap<Sku, Entry>>>,
-    feeds: Mutex<Vec<mpsc::UnboundedSender<StockLevel>>>,
+    feeds: Mutex<Vec<mpsc::Sender<StockLevel>>>,
 }
 
 #[derive(Debug)]
@@ -139,15 +147,22 @@ impl StockCache {
                 asked: AtomicU32::new(0),
                 hold_learnt,
             };
+            if shard.len() >= ENTRIES_MAX / SHARDS && !shard.contains_key(&level.sku) {
+                // What is missing is read again: that is cheaper than keeping an order in which to forget.
+                shard.clear();
+            }
             shard.insert(level.sku.clone(), entry);
         }
         let mut feeds = self.feeds.lock();
-        feeds.retain(|feed| levels.iter().all(|level| feed.send(level.clone()).is_ok()));
+        feeds.retain(|feed| {
+            let mut sent = levels.iter().map(|level| feed.try_send(level.clone()));
+            sent.all(|sent| !matches!(sent, Err(TrySendError::Closed(_))))
+        });
     }
 
-    /// Every level learnt from now on.
-    pub(super) fn feed(&self) -> mpsc::UnboundedReceiver<StockLevel> {
-        let (feed, levels) = mpsc::unbounded_channel();
+    /// Every level learnt from now on, as long as the listener keeps up.
+    pub(super) fn feed(&self) -> mpsc::Receiver<StockLevel> {
+        let (feed, levels) = mpsc::channel(FEED_MAX);
         self.feeds.lock().push(feed);
         levels
     }
@@ -186,6 +201,30 @@ mod tests {
             cache.has(&sku, 5) == InStock::Yes,
             "a version that was lost must not pin the cache"
         );
+    }
+
+    #[tokio::test]
+    async fn however_large_the_catalogue_few_items_are_known() {
+        let cache = StockCache::default();
+        let mut feed = cache.feed();
+        let number_max = u32::try_from(ENTRIES_MAX + ENTRIES_MAX / 4).unwrap();
+        let learnt = Instant::now();
+        for number in 0..number_max {
+            let one = StockLevel {
+                sku: Sku::synthetic(number),
+                ..level(1, 1)
+            };
+            cache.learn(&[one], false, learnt);
+        }
+        let known: usize = cache.shards.iter().map(|shard| shard.read().len()).sum();
+        assert!(known <= ENTRIES_MAX, "{known}");
+        assert!(known >= ENTRIES_MAX / 8, "{known}");
+        assert!(cache.get(&Sku::synthetic(number_max - 1)).is_some());
+        // Nobody listens, which neither fills the memory nor ends the feed.
+        assert_eq!(feed.len(), FEED_MAX);
+        while feed.try_recv().is_ok() {}
+        cache.learn(&[level(7, 2)], false, learnt);
+        assert_eq!(feed.try_recv().map(|level| level.available), Ok(7));
     }
 
     #[tokio::test(start_paused = true)]

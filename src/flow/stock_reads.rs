@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -16,8 +17,35 @@ use crate::statuses::{CachedStock, Statuses};
 /// The most items of one read or write.
 const BATCH_MAX: usize = 2_000;
 
-/// Committed stock on its way into the shared cache, and since when at the latest it may have been so.
-pub(super) type Share = mpsc::UnboundedSender<(Instant, Vec<StockLevel>)>;
+/// The most levels on their way into the shared cache: 32 MiB, at some 120 bytes each (rule 22). Only a status store
+/// that hangs lets them pile up, and then they are too old when it answers.
+const SHARED_MAX: usize = (32 << 20) / 120;
+
+/// The most refreshes that wait. One that is turned away is asked for again after 100 ms.
+const REFRESHES_MAX: usize = 16_384;
+
+/// Committed stock on its way into the shared cache.
+#[derive(Debug, Clone)]
+pub(super) struct Share {
+    inbox: mpsc::UnboundedSender<Committed>,
+    /// How many levels are on their way.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Since when at the latest these may have been so, and the levels.
+type Committed = (Instant, Vec<StockLevel>);
+
+impl Share {
+    /// Passes levels on, unless too many are on their way already: a cache may be behind.
+    pub(super) fn send(&self, began: Instant, levels: Vec<StockLevel>) {
+        let count = levels.len();
+        if self.waiting.fetch_add(count, Ordering::AcqRel) + count > SHARED_MAX
+            || self.inbox.send((began, levels)).is_err()
+        {
+            self.waiting.fetch_sub(count, Ordering::AcqRel);
+        }
+    }
+}
 
 /// Reads the items of lines for everyone who waits for them: the shared cache where it is fresh and says enough, else
 /// the database. With `holds` a line is told until when held units are held, which the shared cache does not know.
@@ -66,8 +94,7 @@ pub(super) async fn read<P: Ports>(
         let read = ports.inventory().stock(missing.clone(), holds).await?;
         let levels: Vec<StockLevel> = read.levels.iter().flatten().cloned().collect();
         cache.learn(&levels, holds, began);
-        // The task that shares it ends with the flow.
-        let _ = share.send((began, levels));
+        share.send(began, levels);
         answers.extend(missing.into_iter().zip(read.levels));
     }
     Ok(wanted
@@ -87,9 +114,9 @@ pub(super) fn refresh<P: Ports>(
     ports: &Arc<P>,
     cache: &Arc<StockCache>,
     share: &Share,
-) -> mpsc::UnboundedSender<Line> {
+) -> mpsc::Sender<Line> {
     let (ports, cache, share) = (Arc::clone(ports), Arc::clone(cache), share.clone());
-    let (ask, mut asked) = mpsc::unbounded_channel::<Line>();
+    let (ask, mut asked) = mpsc::channel::<Line>(REFRESHES_MAX);
     tokio::spawn(async move {
         let mut lines = Vec::new();
         while asked.recv_many(&mut lines, BATCH_MAX).await > 0 {
@@ -107,10 +134,17 @@ pub(super) fn refresh<P: Ports>(
 /// which it was known: however slow the database or the cache is, nobody refuses on what is older than it looks
 /// (rule 7). What is too old already is not put there.
 pub(super) fn share<P: Ports>(ports: Arc<P>) -> Share {
-    let (share, mut inbox) = mpsc::unbounded_channel::<(Instant, Vec<StockLevel>)>();
+    let (sender, mut inbox) = mpsc::unbounded_channel::<Committed>();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let share = Share {
+        inbox: sender,
+        waiting: Arc::clone(&waiting),
+    };
     tokio::spawn(async move {
         let mut gathered = Vec::new();
         while inbox.recv_many(&mut gathered, BATCH_MAX).await > 0 {
+            let taken = gathered.iter().map(|(_, levels)| levels.len()).sum();
+            waiting.fetch_sub(taken, Ordering::AcqRel);
             let now = ports.clock().now();
             let mut latest = BTreeMap::<Sku, CachedStock>::new();
             let fresh = gathered
@@ -136,4 +170,36 @@ pub(super) fn share<P: Ports>(ports: Arc<P>) -> Share {
         }
     });
     share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_store_that_hangs_lets_few_levels_pile_up() {
+        let (sender, mut inbox) = mpsc::unbounded_channel();
+        let share = Share {
+            inbox: sender,
+            waiting: Arc::default(),
+        };
+        let level = StockLevel {
+            sku: Sku::synthetic(1),
+            available: 1,
+            blocked: 0,
+            sold: 0,
+            version: 1,
+            earliest_hold: None,
+        };
+        let batch = vec![level; 1_000];
+        for _ in 0..2 * SHARED_MAX / batch.len() {
+            share.send(Instant::now(), batch.clone());
+        }
+        let mut levels = 0;
+        while let Ok((_, batch)) = inbox.try_recv() {
+            levels += batch.len();
+        }
+        assert!(levels <= SHARED_MAX && levels > SHARED_MAX / 2, "{levels}");
+        assert_eq!(share.waiting.load(Ordering::Acquire), levels);
+    }
 }

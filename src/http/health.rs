@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::problem::{Kind, Problem, RETRY_AFTER};
-use super::{Api, Served, schema};
+use super::{Api, Served, deadline, schema};
 use crate::domain::OrderId;
 use crate::inventory::Inventory;
 use crate::ports::Error;
@@ -57,7 +57,7 @@ pub(super) async fn info<P: Served>(State(api): State<Api<P>>) -> Result<Json<In
     Ok(Json(InfoBody {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
-        store_id: api.store_id().await?,
+        store_id: deadline::read("read the store's id", api.store_id()).await?,
     }))
 }
 
@@ -72,7 +72,8 @@ pub(super) async fn healthz() -> Json<StateBody> {
 
 /// Whether the service can take orders.
 ///
-/// Asks every store, and remembers for 5 s that a write failed: a full disk still reads.
+/// Asks every store, looks for space on the disk of an embedded one, and remembers for 5 s that a write failed: what is
+/// full still reads.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "get_readiness", tag = "operation",
     responses(
@@ -92,6 +93,8 @@ pub(super) async fn readyz<P: Served>(
         asked("statuses", ports.statuses().get(nobody)),
     );
     let mut troubles: Vec<String> = [inventory, queue, statuses].into_iter().flatten().collect();
+    troubles
+        .extend((ports.queue().obstacle()).map(|obstacle| format!("queue: {}", obstacle.chain())));
     troubles.extend(api.trouble().recent());
     if api.is_ending() {
         troubles.push("the service is about to end".to_owned());

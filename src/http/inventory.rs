@@ -2,15 +2,20 @@
 
 mod body;
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use uuid::Uuid;
+
 use super::problem::{Kind, Problem};
 use super::request::{Item as SkuOf, Params, idempotency_key};
-use super::{Api, Served, body as incoming, schema};
+use super::{Api, Served, body as incoming, deadline, schema};
 use crate::catalogue::{check_name, check_stock};
 use crate::domain::{Money, Sku};
 use crate::inventory::{
     Adjusted, Adjustment, Administration, Inventory, NewItem, PutOutcome, StockLevel,
 };
-use crate::ports::Clock;
+use crate::ports::{Clock, Error};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -51,7 +56,7 @@ pub(super) async fn list<P: Served>(
     let after = after.map_err(|error| malformed(format!("after: {error}")))?;
     // One more than asked for tells whether there is a next page.
     let inventory = api.flow().ports().inventory();
-    let mut items = inventory.items(after, limit + 1).await?;
+    let mut items = deadline::read("read items", inventory.items(after, limit + 1)).await?;
     let more = items.len() > limit;
     items.truncate(limit);
     let last = items.last().map(|item| item.level.sku.clone());
@@ -76,7 +81,8 @@ pub(super) async fn show<P: Served>(
     State(api): State<Api<P>>,
     SkuOf(sku): SkuOf,
 ) -> Result<Json<ItemBody>, Problem> {
-    match api.flow().ports().inventory().item(sku.clone()).await? {
+    let item = api.flow().ports().inventory().item(sku.clone());
+    match deadline::read("read an item", item).await? {
         Some(item) => Ok(Json(item.into())),
         None => Err(unknown(&sku)),
     }
@@ -129,7 +135,7 @@ pub(super) async fn put<P: Served>(
     };
     let inventory = api.flow().ports().inventory();
     let began = api.flow().ports().clock().now();
-    let outcome = inventory.put_items(vec![item]).await?;
+    let outcome = deadline::change("put an item", inventory.put_items(vec![item])).await?;
     let level = level(&api, &sku).await?.ok_or_else(|| unknown(&sku))?;
     let created = outcome.first() == Some(&PutOutcome::Created);
     if created {
@@ -145,7 +151,8 @@ pub(super) async fn put<P: Served>(
 
 /// Correct the stock of an item, up or down.
 ///
-/// The header `Idempotency-Key` makes a repeat harmless; without it the service makes a key and answers it.
+/// The header `Idempotency-Key` is the correction's id and makes a repeat harmless. Without it the service makes an id.
+/// Every answer and every error carries the id as `adjustment_id`: repeat the request with it.
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/adjustments", operation_id = "adjust_stock", tag = "inventory",
     params(
@@ -161,7 +168,8 @@ pub(super) async fn put<P: Served>(
         (status = 413, description = "Over 1 MiB"),
         (status = 415, description = "Not application/json"),
         (status = 422, description = "0 units, no reason, beyond the range, or the key was used for another correction"),
-        (status = 503, description = "A store does not answer: repeat with the same key"),
+        (status = 503, description = "A store does not answer, or (type `in-doubt`) it may have been corrected: repeat with `Idempotency-Key: <adjustment_id>`",
+            headers(("Retry-After" = u64, description = "Seconds"))),
     )
 )]
 pub(super) async fn adjust<P: Served>(
@@ -169,13 +177,30 @@ pub(super) async fn adjust<P: Served>(
     SkuOf(sku): SkuOf,
     request: Request,
 ) -> Result<Json<AdjustedBody>, Problem> {
-    let invalid = |what: String| Problem::new(Kind::Invalid, what);
     let (parts, body) = request.into_parts();
-    let id = idempotency_key(&parts.headers)?;
+    let key = idempotency_key(&parts.headers);
     // The server's own order ids are time-ordered UUIDs, which keep this table's pages together, too.
-    let id = id.unwrap_or_else(|| api.flow().new_order_id().uuid());
-    let bytes = incoming::read(&parts.headers, body).await?;
-    let request: AdjustRequest = incoming::parse(&bytes)?;
+    let made = || api.flow().new_order_id().uuid();
+    let id = key.as_ref().ok().copied().flatten().unwrap_or_else(made);
+    let about = |problem: Problem| problem.about_adjustment(id);
+    key.map_err(about)?;
+    let answer = async {
+        let bytes = incoming::read(&parts.headers, body).await?;
+        correct(&api, id, sku, incoming::parse(&bytes)?).await
+    };
+    // A panic leaves the outcome unknown as well.
+    let answer = AssertUnwindSafe(answer).catch_unwind().await;
+    let answer = answer.unwrap_or_else(|_| Err(Problem::internal()));
+    answer.map(Json).map_err(about)
+}
+
+async fn correct<P: Served>(
+    api: &Api<P>,
+    id: Uuid,
+    sku: Sku,
+    request: AdjustRequest,
+) -> Result<AdjustedBody, Problem> {
+    let invalid = |what: String| Problem::new(Kind::Invalid, what);
     let adjustment = Adjustment {
         id,
         sku: sku.clone(),
@@ -184,8 +209,9 @@ pub(super) async fn adjust<P: Served>(
     };
     let inventory = api.flow().ports().inventory();
     let began = api.flow().ports().clock().now();
-    let mut outcomes = inventory.adjust(vec![adjustment]).await?;
-    let (level, repeated) = match outcomes.pop() {
+    let in_doubt = |error: Error| Problem::of_adjustment(id, &error);
+    let adjusting = deadline::change("correct the stock", inventory.adjust(vec![adjustment]));
+    let (level, repeated) = match adjusting.await.map_err(in_doubt)?.pop() {
         Some(Adjusted::Applied(level)) => (level, false),
         Some(Adjusted::Repeated(level)) => (level, true),
         Some(Adjusted::UnknownSku) => return Err(unknown(&sku)),
@@ -199,16 +225,17 @@ pub(super) async fn adjust<P: Served>(
                 "the stock of {sku} would leave the range of ±{most} units"
             )));
         }
-        None => return Err(crate::ports::Error::outcome_unknown("correct the stock").into()),
+        None => return Err(in_doubt(Error::outcome_unknown("correct the stock"))),
     };
     api.cache_stock(vec![level.clone()], began).await;
-    Ok(Json(AdjustedBody::new(id, repeated, level)))
+    Ok(AdjustedBody::new(id, repeated, level))
 }
 
 /// The committed stock of an item; none if there is no such item.
 async fn level<P: Served>(api: &Api<P>, sku: &Sku) -> Result<Option<StockLevel>, Problem> {
     let inventory = api.flow().ports().inventory();
-    let mut answer = inventory.stock(vec![sku.clone()], false).await?;
+    let stock = inventory.stock(vec![sku.clone()], false);
+    let mut answer = deadline::read("read stock", stock).await?;
     Ok(answer.levels.pop().flatten())
 }
 

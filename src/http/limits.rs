@@ -45,6 +45,8 @@ const REQUESTS_MAX: u32 = 1_000_000;
 pub struct Limits {
     /// The most orders that are being placed at once.
     pub placements_max: usize,
+    /// The most ids at once that `place` waits for although neither the status store nor the database knows them.
+    pub unknown_placements_max: usize,
     /// The most connections of all listeners together.
     pub connections_max: usize,
     /// The most bytes of request bodies in memory.
@@ -57,6 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             placements_max: 65_536,
+            unknown_placements_max: 1_024,
             connections_max: CONNECTIONS_MAX,
             bodies_bytes_max: BODIES_BYTES_MAX,
             rates: RateLimits::default(),

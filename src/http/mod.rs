@@ -14,6 +14,7 @@ mod batch;
 mod body;
 mod carts;
 mod connections;
+mod deadline;
 mod gate;
 mod health;
 mod inventory;
@@ -128,7 +129,7 @@ impl<P: Served> Api<P> {
         let metrics = HttpMetrics::new(flow.metrics(), &routes::<P>());
         Self(Arc::new(Inner {
             flow,
-            placements: Arc::new(Placements::new(limits.placements_max)),
+            placements: Arc::new(Placements::new(limits)),
             metrics,
             trouble: Trouble::default(),
             store_id: OnceCell::new(),

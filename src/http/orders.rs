@@ -8,14 +8,14 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use super::deadline::{READ_TIME_MAX, WAIT_GRACE};
 use super::problem::{self, Kind, Problem, RETRY_AFTER};
 use super::request::{Id, Params, WaitQuery};
-use super::{Api, STATUSES_WAIT_MAX, Served, body as incoming, schema};
+use super::{Api, Served, body as incoming, deadline, schema};
 use crate::domain::{CartHash, OrderId, Reason, Status};
-use crate::flow::{CancelOutcome, Found, OrderStory, Placement};
-use crate::inventory::Inventory;
+use crate::flow::{CancelOutcome, Failure, Found, OrderStory, Placement};
 use crate::statuses::Statuses;
 pub(super) use body::OrderStatus;
 use body::{HistoryBody, OrderBody, PlaceRequest};
@@ -26,7 +26,7 @@ const ANSWER_GRACE: Duration = Duration::from_secs(30);
 /// Place an order (placeOrder).
 ///
 /// Waits for the decision, pays, settles. A client that goes away does not end it; a repeat joins it. `wait` bounds the
-/// response only.
+/// response only. An id that is not known yet is only waited for: 202 with INIT, and a repeat goes on waiting.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/place", operation_id = "place_order", tag = "orders",
     params(("id" = schema::Uuid, Path, description = "The order"), WaitQuery),
@@ -41,7 +41,8 @@ const ANSWER_GRACE: Duration = Duration::from_secs(30);
         (status = 413, description = "Over 1 MiB"),
         (status = 415, description = "Not application/json"),
         (status = 422, description = "Not a cart hash, or a field that is unknown"),
-        (status = 503, description = "Too many orders are being placed, or a store does not answer: repeat"),
+        (status = 503, description = "Too many orders are being placed or too many unknown ids waited for, or a store does not answer: repeat",
+            headers(("Retry-After" = u64, description = "Seconds"))),
     )
 )]
 pub(super) async fn place<P: Served>(
@@ -58,12 +59,14 @@ pub(super) async fn place<P: Served>(
     let expected = read_expected(&parts.headers, body)
         .await
         .map_err(|p| p.about(id))?;
-    let placement = api.placements().join(api.flow(), id, expected)?;
+    let mut placement = api.placements().join(api.flow(), id, expected)?;
     match api.within(wait, placement.outcome()).await {
         Some(Ok(Placement::Placed)) => Ok(finished(id, Status::Placed, None)),
         Some(Ok(Placement::Failed(reason))) => Ok(finished(id, Status::Failed, Some(reason))),
         Some(Ok(Placement::Waiting(status))) => Ok(unfinished(id, status)),
         Some(Err(problem)) => Err(problem),
+        // Unknown counts as INIT (rule 3).
+        None if placement.is_unknown() => Ok(unfinished(id, Status::Init)),
         None => Ok(present(&api, id).await),
     }
 }
@@ -100,7 +103,17 @@ pub(super) async fn cancel<P: Served>(
     State(api): State<Api<P>>,
     Id(id): Id,
 ) -> Result<Response, Problem> {
-    cancelled(id, api.flow().cancel(id).await?)
+    cancelled(id, cancel_in_time(&api, id).await?)
+}
+
+/// Cancels an order. The gateway has its own time to answer.
+pub(super) async fn cancel_in_time<P: Served>(
+    api: &Api<P>,
+    id: OrderId,
+) -> Result<CancelOutcome, Problem> {
+    let limit = api.flow().settings().payment_timeout + READ_TIME_MAX;
+    let cancelled = deadline::within(limit, id, api.flow().cancel(id)).await;
+    cancelled.map_err(Problem::from)
 }
 
 /// Where an order stands.
@@ -122,11 +135,14 @@ pub(super) async fn show<P: Served>(
     Params(query): Params<WaitQuery>,
 ) -> Result<Json<OrderBody>, Problem> {
     let wait_max = api.flow().settings().wait;
-    if let Some(wait) = query.read(wait_max).map_err(|p| p.about(id))? {
-        wait_for_end(&api, id, wait).await?;
+    let flow = api.flow();
+    let Some(wait) = query.read(wait_max).map_err(|p| p.about(id))? else {
+        return story(id, READ_TIME_MAX, flow.story(id)).await;
+    };
+    if let Some(Found::Unknown { .. }) = wait_for_end(&api, id, wait).await? {
+        return Err(unknown(id));
     }
-    let story = story(&api, id).await?;
-    Ok(Json(story.into()))
+    story(id, WAIT_GRACE, flow.present_story(id)).await
 }
 
 /// All that is known of an order.
@@ -146,15 +162,21 @@ pub(super) async fn history<P: Served>(
     State(api): State<Api<P>>,
     Id(id): Id,
 ) -> Result<Json<HistoryBody>, Problem> {
-    Ok(Json(story(&api, id).await?.into()))
+    story(id, READ_TIME_MAX, api.flow().story(id)).await
 }
 
-/// Waits until an order is PLACED or FAILED, at most so long. An unknown order is not waited for.
-async fn wait_for_end<P: Served>(api: &Api<P>, id: OrderId, wait: Duration) -> Result<(), Problem> {
+/// Waits until an order is PLACED or FAILED, at most this long; how it was found at first, unless that took as long. An
+/// unknown order is not waited for.
+async fn wait_for_end<P: Served>(
+    api: &Api<P>,
+    id: OrderId,
+    wait: Duration,
+) -> Result<Option<Found>, Problem> {
     let deadline = Instant::now() + wait;
-    match api.within(wait, api.flow().find(id)).await.transpose()? {
+    let found = api.within(wait, api.flow().find(id)).await.transpose()?;
+    match &found {
         Some(Found::Order(view)) if !view.status.is_final() => {}
-        _ => return Ok(()),
+        _ => return Ok(found),
     }
     let not_final = Status::PaymentSuccess.rank();
     let statuses = api.flow().ports().statuses();
@@ -166,38 +188,37 @@ async fn wait_for_end<P: Served>(api: &Api<P>, id: OrderId, wait: Duration) -> R
     {
         tracing::debug!(%error, %id, "cannot wait for a status");
     }
-    Ok(())
+    Ok(found)
 }
 
-async fn story<P: Served>(api: &Api<P>, id: OrderId) -> Result<OrderStory, Problem> {
-    let story = api.flow().story(id).await?;
-    story.ok_or_else(|| {
-        let detail = format!("there is no order {id}, as far as carts have been decided");
-        Problem::new(Kind::UnknownOrder, detail).about(id)
-    })
+/// The story of an order, told within a time.
+async fn story<B: From<OrderStory>>(
+    id: OrderId,
+    limit: Duration,
+    story: impl Future<Output = Result<Option<OrderStory>, Failure>>,
+) -> Result<Json<B>, Problem> {
+    let story = deadline::within(limit, id, story).await?;
+    let story = story.ok_or_else(|| unknown(id))?;
+    Ok(Json(story.into()))
 }
 
-/// The answer when the wait is over: where the order stands right now. Unknown counts as INIT (rule 3).
+fn unknown(id: OrderId) -> Problem {
+    let detail = format!("there is no order {id}, as far as carts have been decided");
+    Problem::new(Kind::UnknownOrder, detail).about(id)
+}
+
+/// The answer when the wait is over: where the order stands right now. Unknown counts as INIT (rule 3), and so does an
+/// order that no store tells of in time: its placement goes on, and a repeat joins it.
 async fn present<P: Served>(api: &Api<P>, id: OrderId) -> Response {
-    let ports = api.flow().ports();
-    let decided = ports.inventory().orders(vec![id]).await;
-    let mut status = Status::Init;
-    if let Ok(Some(order)) = decided.map(|mut orders| orders.pop().flatten()) {
-        status = order.state.status();
-        if status.is_final() {
-            return finished(id, status, order.reason);
+    match deadline::within(WAIT_GRACE, id, api.flow().present(id)).await {
+        Ok(Some(view)) if view.status.is_final() => finished(id, view.status, view.reason),
+        Ok(Some(view)) => unfinished(id, view.status),
+        Ok(None) => unfinished(id, Status::Init),
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, %id, "cannot tell where an order stands");
+            unfinished(id, Status::Init)
         }
     }
-    // The database decides what is final; of an order that is blocked the status store knows more.
-    let seen = timeout(STATUSES_WAIT_MAX, ports.statuses().get(vec![id])).await;
-    if let Ok(Ok(Some(entry))) = seen.map(|seen| seen.map(|mut entries| entries.pop().flatten()))
-        && !entry.status.is_final()
-        && status == Status::Block
-        && entry.status.rank() > status.rank()
-    {
-        status = entry.status;
-    }
-    unfinished(id, status)
 }
 
 fn finished(order_id: OrderId, status: Status, reason: Option<Reason>) -> Response {

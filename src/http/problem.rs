@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::schema;
 use crate::domain::{OrderId, Reason, Sku};
@@ -127,6 +128,11 @@ pub(super) struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Uuid>)]
     order_id: Option<OrderId>,
+    /// The correction of stock: every problem of an adjustment carries it. Repeat the request with it as the header
+    /// `Idempotency-Key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Uuid>)]
+    adjustment_id: Option<Uuid>,
     /// Of a failed call of the inventory port (`/v1/inventory/batch/`) the kind of its error: `unavailable`,
     /// `outcome_unknown` or `permanent`.
     #[serde(rename = "kind", skip_serializing_if = "Option::is_none")]
@@ -156,6 +162,7 @@ impl Problem {
                 retry_after_ms: None,
                 stock_version: None,
                 order_id: None,
+                adjustment_id: None,
                 error_kind: None,
                 store_failed: false,
             }),
@@ -167,6 +174,27 @@ impl Problem {
     pub fn about(mut self, id: OrderId) -> Self {
         self.document.order_id.get_or_insert(id);
         self
+    }
+
+    /// With the correction of stock that it is about.
+    #[must_use]
+    pub(super) fn about_adjustment(mut self, id: Uuid) -> Self {
+        self.document.adjustment_id = Some(id);
+        self
+    }
+
+    /// A correction that a store did not make, or may have made: a repeat is harmless only under the same id.
+    pub(super) fn of_adjustment(id: Uuid, error: &ports::Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Unavailable => Kind::Unavailable,
+            ErrorKind::OutcomeUnknown => Kind::InDoubt,
+            ErrorKind::Permanent => {
+                return Self::new(Kind::Impossible, error.chain()).about_adjustment(id);
+            }
+        };
+        let detail = format!("{error}; repeat the request with Idempotency-Key: {id}");
+        let problem = Self::new(kind, detail).of_store(error);
+        problem.about_adjustment(id)
     }
 
     /// With the time after which trying again may help.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::request::{CartRequest, Id, chosen_id, idempotency_key};
-use super::{Api, Served, body, orders, schema};
+use super::{Api, Served, body, deadline, orders, schema};
 use crate::domain::{AcceptedCart, Money, OrderId, OrderState, Reason};
 use crate::flow::Failure;
 use crate::inventory::{Inventory, ReserveBatch, ReserveOutcome};
@@ -69,7 +69,8 @@ pub(super) async fn create<P: Served>(
     };
     let inventory = api.flow().ports().inventory();
     let in_doubt = |source| Problem::from(Failure::Port { order_id, source });
-    let mut reservation = inventory.reserve(batch).await.map_err(in_doubt)?;
+    let reserving = deadline::change("reserve a cart", inventory.reserve(batch));
+    let mut reservation = reserving.await.map_err(in_doubt)?;
     api.cache_stock(reservation.levels, began).await;
     match reservation.outcomes.pop() {
         Some(ReserveOutcome::Order(order)) => Ok(Json(ReservationBody {
@@ -104,5 +105,5 @@ pub(super) async fn remove<P: Served>(
     State(api): State<Api<P>>,
     Id(id): Id,
 ) -> Result<Response, Problem> {
-    orders::cancelled(id, api.flow().cancel(id).await?)
+    orders::cancelled(id, orders::cancel_in_time(&api, id).await?)
 }

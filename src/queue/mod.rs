@@ -47,6 +47,11 @@ pub trait Queue: Send + Sync + 'static {
 
     /// The topic's name, as it stands in the coordinates of dead letters.
     fn topic(&self) -> &str;
+
+    /// What keeps it from taking messages now, as far as it can tell without trying.
+    fn obstacle(&self) -> Option<Error> {
+        None
+    }
 }
 
 /// A member of the consumer group.

@@ -13,20 +13,12 @@ use crate::ports::Error;
 /// How many prepared statements a connection keeps.
 const STATEMENTS_KEPT_MAX: usize = 256;
 
-/// How many pages the log may have before a commit writes them back: 64 MiB. What is written often is written back
-/// once, and a log of that size is read in well under a second after a crash.
-const CHECKPOINT_PAGES: i64 = 16_000;
-
-/// How much of the log file is kept after that, in bytes.
-const LOG_KEPT_BYTES: i64 = 64 << 20;
-
-/// Opens or creates the file for writing. Changes nothing in a file that exists.
+/// Opens or creates the file for writing. Changes nothing in a file that exists. How long its log may become is up to
+/// [`super::space`].
 pub(super) fn writer(options: &Options) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let connection = open(&options.path, flags).and_then(|connection| {
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)?;
         connection.pragma_update(None, "cache_size", -65_536)?;
         if let Some(pages) = options.max_page_count {
             connection.pragma_update(None, "max_page_count", pages)?;

@@ -1,5 +1,6 @@
 //! What a SQLite error means to a port.
 
+use std::error::Error as StdError;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
@@ -25,6 +26,21 @@ pub fn port_error(action: impl Into<String>, source: rusqlite::Error) -> Error {
         _ => Error::permanent(action),
     };
     error.because(source)
+}
+
+/// Whether a full disk is behind an error.
+pub(super) fn is_disk_full(error: &Error) -> bool {
+    let mut cause = StdError::source(error);
+    while let Some(source) = cause {
+        let code = source
+            .downcast_ref::<rusqlite::Error>()
+            .and_then(rusqlite::Error::sqlite_error_code);
+        if code == Some(ErrorCode::DiskFull) {
+            return true;
+        }
+        cause = source.source();
+    }
+    false
 }
 
 /// Why a file cannot be a store.

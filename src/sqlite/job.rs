@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::error::is_disk_full;
 use super::port_error;
 use crate::ports::Error;
 
@@ -19,6 +20,8 @@ pub(super) trait Job: Send {
     fn claim(&self) -> bool;
     /// Does the work; `false` if its changes must be undone.
     fn run(&mut self, connection: &Connection) -> bool;
+    /// Whether it failed since the disk is full.
+    fn met_full_disk(&self) -> bool;
     /// Replies, once it is known whether the transaction was committed.
     fn finish(self: Box<Self>, committed: &Result<(), Error>);
 }
@@ -97,6 +100,14 @@ where
         let done = result.is_ok();
         self.result = Some(result);
         done
+    }
+
+    fn met_full_disk(&self) -> bool {
+        let own = self
+            .result
+            .as_ref()
+            .and_then(|result| result.as_ref().err());
+        own.is_some_and(is_disk_full)
     }
 
     fn finish(self: Box<Self>, committed: &Result<(), Error>) {

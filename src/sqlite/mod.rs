@@ -8,6 +8,7 @@ mod connect;
 mod error;
 mod job;
 mod migrations;
+mod space;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod turnstile;
 mod watch;
 mod writer;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +27,12 @@ use rusqlite::Connection;
 
 pub use error::port_error;
 pub use migrations::Scope;
+pub use space::Room;
 pub use watch::ChangeWatch;
 
 use crate::ports::Error;
 use error::{Refused, file_error, open_error};
+use space::{FreeBytes, Space};
 use turnstile::Turnstile;
 use writer::Writer;
 
@@ -52,12 +56,18 @@ pub struct Options {
 }
 
 /// One SQLite file: a writer and some readers.
-#[derive(Debug)]
 pub struct Store {
     options: Options,
+    free: FreeBytes,
     // Closed before the writer, which tidies up the log when it is the last to close.
     readers: Mutex<Vec<Connection>>,
     writer: Writer,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.options).finish()
+    }
 }
 
 impl Store {
@@ -70,6 +80,11 @@ impl Store {
     /// When the folder cannot be made, the file is not one of ours or cannot be written to, it was written by a newer
     /// version, or the turn does not come.
     pub fn open(options: Options, scopes: &[Scope]) -> Result<Self, Error> {
+        Self::open_on(options, scopes, Arc::new(space::free_bytes))
+    }
+
+    /// The same on a disk that says so much is free.
+    fn open_on(options: Options, scopes: &[Scope], free: FreeBytes) -> Result<Self, Error> {
         let path = &options.path;
         if let Some(folder) = path
             .parent()
@@ -81,9 +96,8 @@ impl Store {
         let current = migrations::is_current(&mut connection, path, scopes)?
             && connect::is_wal(&connection).map_err(|source| open_error(path, source))?;
         // Whatever links lead to the file, the locks stand beside the file itself, as SQLite's own files do.
-        let turnstile = std::fs::canonicalize(path)
-            .and_then(|path| Turnstile::open(&path))
-            .map_err(|source| file_error(path, source))?;
+        let canonical = std::fs::canonicalize(path).map_err(|source| file_error(path, source))?;
+        let turnstile = Turnstile::open(&canonical).map_err(|source| file_error(path, source))?;
         if !current {
             let pass = turnstile
                 .pass_within(WRITE_WAIT_MAX)
@@ -94,15 +108,40 @@ impl Store {
             drop(pass);
         }
         Ok(Self {
-            writer: Writer::start(connection, turnstile)?,
+            writer: Writer::start(
+                connection,
+                turnstile,
+                Space::new(canonical, Arc::clone(&free)),
+            )?,
             readers: Mutex::default(),
             options,
+            free,
         })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.options.path
+    }
+
+    /// How much space its disk has, and how much it needs; none if the disk does not tell.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn room(&self) -> Result<Option<Room>, Error> {
+        self.read_once("look for space on the disk", |connection| {
+            Room::of(&self.options.path, connection, &self.free)
+        })
+    }
+
+    /// What keeps it from being written to, as far as its disk tells.
+    pub fn obstacle(&self) -> Option<Error> {
+        match self.room() {
+            Ok(room) => room
+                .filter(Room::is_short)
+                .map(|room| room.error(&self.options.path)),
+            Err(error) => Some(error),
+        }
     }
 
     /// Runs a job in the next transaction and returns once that is committed and synced.

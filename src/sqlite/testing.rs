@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::space::FreeBytes;
 use super::{Options, Scope, Store};
 use crate::domain::Timestamp;
 use crate::ports::Clock;
@@ -56,11 +57,16 @@ impl TestFile {
     }
 
     pub(crate) fn open(&self) -> Arc<Store> {
+        self.open_on(Arc::new(super::space::free_bytes))
+    }
+
+    /// A process on a disk that says so much is free.
+    pub(super) fn open_on(&self, free: FreeBytes) -> Arc<Store> {
         let options = Options {
             path: self.folder.path().join("test.db"),
             max_page_count: None,
         };
-        Arc::new(Store::open(options, &[self.scope]).unwrap())
+        Arc::new(Store::open_on(options, &[self.scope], free).unwrap())
     }
 }
 

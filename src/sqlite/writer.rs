@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
+use super::error::is_disk_full;
 use super::job::{Claim, Job, Typed};
+use super::space::Space;
 use super::turnstile::Turnstile;
 use super::{WRITE_WAIT_MAX, port_error};
 use crate::ports::Error;
@@ -35,7 +37,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(connection: Connection, turnstile: Turnstile) -> Result<Self, Error> {
+    pub(super) fn start(
+        connection: Connection,
+        turnstile: Turnstile,
+        mut space: Space,
+    ) -> Result<Self, Error> {
         let (jobs, inbox) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -44,7 +50,7 @@ impl Writer {
                 while let Ok(first) = inbox.recv() {
                     waiting.push_back(first);
                     while !waiting.is_empty() {
-                        take_turn(&connection, &turnstile, &inbox, &mut waiting);
+                        take_turn(&connection, &turnstile, &mut space, &inbox, &mut waiting);
                     }
                 }
             })
@@ -131,6 +137,7 @@ struct RolledBack;
 fn take_turn(
     connection: &Connection,
     turnstile: &Turnstile,
+    space: &mut Space,
     inbox: &Receiver<Box<dyn Job>>,
     waiting: &mut VecDeque<Box<dyn Job>>,
 ) {
@@ -149,6 +156,7 @@ fn take_turn(
             if waiting.is_empty() {
                 return Ok(());
             }
+            space.make_room(connection)?;
             let committed = transact(connection, waiting, &mut ran);
             if !connection.is_autocommit()
                 && let Err(error) = connection.execute_batch("ROLLBACK")
@@ -157,6 +165,9 @@ fn take_turn(
             }
             committed
         });
+    if committed.as_ref().is_err_and(is_disk_full) || ran.iter().any(|job| job.met_full_disk()) {
+        space.meets_full_disk();
+    }
     if committed.is_err() && ran.is_empty() {
         // None could begin, and each has waited long enough to be told.
         ran.extend(waiting.drain(..));

@@ -9,6 +9,7 @@ use crate::payments::GatewayIdentity;
 use crate::payments::http::HttpPayments;
 use crate::ports::Error;
 use crate::queue::kafka::KafkaQueue;
+use crate::sqlite::Room;
 use crate::statuses::redis;
 
 /// What one backend says of itself.
@@ -35,7 +36,7 @@ pub async fn examine(config: &Config) -> Result<Vec<Examined>, Error> {
             state: place
                 .examine()
                 .await
-                .map(|health| (of_file(&place, &health), Vec::new())),
+                .map(|health| (of_file(&place, &health), scarce(&health))),
         });
     }
     examined.extend(inventory(&config.inventory.value).await);
@@ -56,12 +57,29 @@ fn of_file(place: &Place, health: &Health) -> String {
         Some(_) => format!(" of {} at most", health.bytes_max),
         None => String::new(),
     };
+    let room = match health.room {
+        Some(room) => format!("; disk: {room}"),
+        None => String::new(),
+    };
     format!(
-        "holds {}; schemas {}; writable; {} bytes{bound}",
+        "holds {}; schemas {}; writable; {} bytes{bound}{room}",
         ports.join(", "),
         versions.join(", "),
         health.bytes
     )
+}
+
+/// What to say where space runs out.
+fn scarce(health: &Health) -> Vec<String> {
+    let warning = |room: &Room| {
+        format!(
+            "space runs out ({room}): the log is kept short, which costs speed, and with less than is required writes are refused"
+        )
+    };
+    (health.room.iter())
+        .filter(|room| room.is_scarce())
+        .map(warning)
+        .collect()
 }
 
 async fn inventory(url: &InventoryUrl) -> Option<Examined> {
@@ -157,4 +175,49 @@ async fn payments(url: &PaymentUrl) -> Option<Examined> {
         location: url.to_string(),
         state,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(free: u64) -> Health {
+        Health {
+            versions: vec![("queue".to_owned(), 1)],
+            bytes: 4_096,
+            bytes_max: i64::MAX,
+            room: Some(Room {
+                free,
+                required: 9 << 20,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_file_is_told_with_the_space_it_has_and_needs_and_little_space_is_a_warning() {
+        let place = Place {
+            ports: vec![Port::Queue],
+            options: crate::sqlite::Options {
+                path: "oms.db".into(),
+                max_page_count: None,
+            },
+        };
+        let told = of_file(&place, &health(100 << 20));
+        assert!(
+            told.ends_with("disk: 100 MiB free, 9 MiB required"),
+            "{told}"
+        );
+        assert_eq!(scarce(&health(1 << 30)), Vec::<String>::new());
+        let warnings = scarce(&health(100 << 20));
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("100 MiB free, 9 MiB required"),
+            "{warnings:?}"
+        );
+        let unknown = Health {
+            room: None,
+            ..health(0)
+        };
+        assert!(scarce(&unknown).is_empty());
+        assert!(!of_file(&place, &unknown).contains("disk"));
+    }
 }

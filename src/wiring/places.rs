@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, InventoryUrl, Port, QueueUrl, SqliteUrl, StatusUrl};
 use crate::ports::Error;
-use crate::sqlite::{Options, Scope, Store};
+use crate::sqlite::{Options, Room, Scope, Store};
 
 /// Every port, in the order of the layout.
 const PORTS: [Port; 4] = [Port::Inventory, Port::Queue, Port::Statuses, Port::Payments];
@@ -29,6 +29,8 @@ pub struct Health {
     pub bytes: i64,
     /// The most bytes it may have.
     pub bytes_max: i64,
+    /// The space on its disk, if that tells.
+    pub room: Option<Room>,
 }
 
 /// Which files the configuration names, each once; makes the folders they are in.
@@ -82,6 +84,10 @@ impl Place {
     /// What kept it from being opened, read or written.
     pub async fn examine(&self) -> Result<Health, Error> {
         let store = self.open()?;
+        if let Some(obstacle) = store.obstacle() {
+            return Err(obstacle);
+        }
+        let room = store.room()?;
         let health = store.read("read the state of the store", |connection| {
             let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
             let page: i64 = pragma("page_size")?;
@@ -94,6 +100,7 @@ impl Place {
                 versions,
                 bytes: page * pragma("page_count")?,
                 bytes_max: page.saturating_mul(max_pages),
+                room,
             })
         })?;
         // The table needs pages of its own, so that a full disk shows; dropping it gives them back.

@@ -69,6 +69,10 @@ impl Queue for AnyQueue {
     fn topic(&self) -> &str {
         pass_on!(self, inner => inner.topic())
     }
+
+    fn obstacle(&self) -> Option<Error> {
+        pass_on!(self, inner => inner.obstacle())
+    }
 }
 
 impl Consumer for AnyConsumer {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hyper::StatusCode;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -22,6 +23,12 @@ use crate::wiring::OmsPorts;
 
 /// How long the answer of a service to one correction may take.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// How often a correction is sent, under the same id: a repeat does not correct the stock twice.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// The pause before it is sent again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why, as it stands in the history of corrections.
 const REASON: &str = "restocked by simulate";
@@ -116,7 +123,7 @@ impl Clerk {
     }
 
     async fn in_process(&self, skus: Vec<Sku>, by: i64) -> anyhow::Result<()> {
-        let adjustments = skus
+        let adjustments: Vec<_> = skus
             .iter()
             .map(|sku| Adjustment {
                 id: Uuid::new_v4(),
@@ -127,7 +134,10 @@ impl Clerk {
             .collect();
         let ports = self.flow.ports();
         let began = ports.clock().now();
-        let adjusted = ports.inventory().adjust(adjustments).await?;
+        let adjusted = again_while(crate::ports::Error::is_transient, || {
+            ports.inventory().adjust(adjustments.clone())
+        });
+        let adjusted = adjusted.await?;
         let mut levels: Vec<StockLevel> = Vec::new();
         for (sku, adjusted) in skus.iter().zip(adjusted) {
             match adjusted {
@@ -161,16 +171,52 @@ async fn over_http(client: &Client, skus: &[Sku], by: i64) -> anyhow::Result<()>
                 .collect();
         let path = format!("/v1/inventory/{name}/adjustments");
         let key = Uuid::new_v4().to_string();
-        let ask = Ask::post(&path, body.clone()).with_key(&key);
-        let answer = client
-            .send(ask, ANSWER_MAX)
-            .await
-            .with_context(|| format!("cannot correct {sku}"))?;
-        anyhow::ensure!(
-            answer.status.is_success(),
-            "the service answered {} for {sku}",
-            answer.status
-        );
+        let sent = again_while(Unsent::is_transient, || async {
+            let ask = Ask::post(&path, body.clone()).with_key(&key);
+            let answer = client.send(ask, ANSWER_MAX).await?;
+            if answer.status.is_success() {
+                Ok(())
+            } else {
+                Err(Unsent::Refused(answer.status))
+            }
+        });
+        let sent = sent.await;
+        sent.with_context(|| format!("cannot correct {sku} (correction {key})"))?;
     }
     Ok(())
+}
+
+/// Why a service did not make a correction, as far as is known.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error(transparent)]
+    Unanswered(#[from] crate::http_client::Error),
+    #[error("the service answered {0}")]
+    Refused(StatusCode),
+}
+
+impl Unsent {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Unanswered(_) => true,
+            Self::Refused(status) => status.is_server_error(),
+        }
+    }
+}
+
+/// Makes a call again while its error says that this can help.
+async fn again_while<T, E, F>(can_help: impl Fn(&E) -> bool, call: impl Fn() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let mut attempt = 1;
+    loop {
+        match call().await {
+            Err(error) if can_help(&error) && attempt < ATTEMPTS_MAX => {
+                attempt += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
 }

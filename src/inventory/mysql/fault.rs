@@ -18,6 +18,9 @@ pub(super) enum Fault {
     /// No answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     Late(Duration),
+    /// The connections were in use for all the time there was. Nothing was sent.
+    #[error("no connection was free within {} s", .0.as_secs())]
+    NoTurn(Duration),
     /// A value in the database that no version of this program has written.
     #[error("column {column} of a row cannot be read: {cause}")]
     BadRow {
@@ -68,7 +71,7 @@ const DATA: [u16; 10] = [1366, 1153, 1118, 1301, 3819, 4025, 3140, 3141, 4037, 4
 impl Fault {
     pub(super) fn meaning(&self) -> Meaning {
         match self {
-            Self::NoConnection(_) | Self::Late(_) => Meaning::Unavailable,
+            Self::NoConnection(_) | Self::NoTurn(_) | Self::Late(_) => Meaning::Unavailable,
             Self::Moved => Meaning::Again,
             Self::Client(Error::Server(error)) => {
                 if AGAIN.contains(&error.code) {
@@ -97,7 +100,7 @@ impl Fault {
     /// Whether the connection can be used after it.
     pub(super) fn leaves_a_connection(&self) -> bool {
         match self {
-            Self::NoConnection(_) | Self::Late(_) => false,
+            Self::NoConnection(_) | Self::NoTurn(_) | Self::Late(_) => false,
             fault => fault.meaning() != Meaning::Lost,
         }
     }

@@ -12,7 +12,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connect::Server;
 use super::fault::{Fault, Meaning};
@@ -25,11 +25,15 @@ const ATTEMPTS_MAX: u32 = 10;
 /// After this long no further attempt begins: longer than the server needs to cut off a stopped process (rule 4).
 const RETRY_MAX: Duration = Duration::from_secs(20);
 
-/// How long one attempt, or one read, may take.
-const ATTEMPT_MAX: Duration = Duration::from_secs(30);
+/// How long one call may take, with the wait for its turn and all attempts: as long as anyone waits behind a server
+/// that does not answer.
+const CALL_MAX: Duration = Duration::from_secs(30);
 
 /// The same for an audit.
 const UNHURRIED_MAX: Duration = Duration::from_secs(3_600);
+
+/// How long a ROLLBACK may take. After that the connection is dropped, which rolls back as well.
+const ROLLBACK_MAX: Duration = Duration::from_secs(5);
 
 /// The first and the longest pause between attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
@@ -61,8 +65,8 @@ impl<A: Sync, T: Send> Job for Ask<A, T> {
 /// Connections for one kind of work, at most so many at a time.
 pub(super) struct Lane {
     server: Server,
-    /// How long one attempt, or one read, may take.
-    attempt_max: Duration,
+    /// How long one call may take.
+    call_max: Duration,
     turns: Semaphore,
     idle: Mutex<Vec<(Conn, Instant)>>,
     rng: Mutex<Rng>,
@@ -95,7 +99,7 @@ impl Lane {
     pub(super) fn new(server: Server, connections_max: usize) -> Self {
         Self {
             server,
-            attempt_max: ATTEMPT_MAX,
+            call_max: CALL_MAX,
             turns: Semaphore::new(connections_max),
             idle: Mutex::default(),
             rng: Mutex::new(Rng::from_system()),
@@ -105,7 +109,7 @@ impl Lane {
     /// One connection for what may take an hour.
     pub(super) fn unhurried(server: Server) -> Self {
         Self {
-            attempt_max: UNHURRIED_MAX,
+            call_max: UNHURRIED_MAX,
             ..Self::new(server, 1)
         }
     }
@@ -117,13 +121,14 @@ impl Lane {
     /// if no such answer can be had is the outcome unknown.
     pub(super) async fn transact<J: Job>(&self, action: &str, job: &J) -> Result<J::Done, Error> {
         let began = Instant::now();
+        let deadline = began + self.call_max;
         let mut uncertain = false;
         let mut attempt = 1;
         loop {
             let Failed {
                 fault,
                 uncertain: now,
-            } = match self.attempt(job).await {
+            } = match self.attempt(job, deadline).await {
                 Ok(done) => return Ok(done),
                 Err(failed) => failed,
             };
@@ -153,14 +158,14 @@ impl Lane {
         }
     }
 
-    async fn attempt<J: Job>(&self, job: &J) -> Result<J::Done, Failed> {
-        let mut held = self.hold().await?;
+    async fn attempt<J: Job>(&self, job: &J, deadline: Instant) -> Result<J::Done, Failed> {
+        let mut held = self.hold(deadline).await?;
         let connection = &mut held.connection;
         let work = async {
             connection.query_drop("START TRANSACTION").await?;
             job.run(connection).await
         };
-        let done = match self.within(work).await {
+        let done = match self.by(deadline, work).await {
             Ok(done) => done,
             Err(fault) => {
                 if fault.leaves_a_connection() {
@@ -170,7 +175,7 @@ impl Lane {
             }
         };
         let commit = async { Ok(connection.query_drop("COMMIT").await?) };
-        match self.within(commit).await {
+        match self.by(deadline, commit).await {
             Ok(()) => {
                 held.keep();
                 Ok(done)
@@ -188,9 +193,10 @@ impl Lane {
 
     /// Runs a job outside of any transaction; once more if the connection had broken.
     pub(super) async fn read<J: Job>(&self, action: &str, job: &J) -> Result<J::Done, Error> {
+        let deadline = Instant::now() + self.call_max;
         let mut again = true;
         loop {
-            let fault = match self.read_once(job).await {
+            let fault = match self.read_once(job, deadline).await {
                 Ok(done) => return Ok(done),
                 Err(fault) => fault,
             };
@@ -208,27 +214,36 @@ impl Lane {
         }
     }
 
-    async fn read_once<J: Job>(&self, job: &J) -> Result<J::Done, Fault> {
-        let mut held = self.hold().await?;
-        let done = self.within(job.run(&mut held.connection)).await?;
+    async fn read_once<J: Job>(&self, job: &J, deadline: Instant) -> Result<J::Done, Fault> {
+        let mut held = self.hold(deadline).await?;
+        let done = self.by(deadline, job.run(&mut held.connection)).await?;
         held.keep();
         Ok(done)
     }
 
-    async fn within<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        match timeout(self.attempt_max, work).await {
+    async fn by<T>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        match timeout_at(deadline, work).await {
             Ok(result) => result,
-            Err(_) => Err(Fault::Late(self.attempt_max)),
+            Err(_) => Err(Fault::Late(self.call_max)),
         }
     }
 
-    /// The next turn, with a kept connection or a new one.
-    async fn hold(&self) -> Result<Held<'_>, Fault> {
-        let turn = self.turns.acquire().await;
+    /// The next turn, with a kept connection or a new one. Calls that wait in vain end together, not one after the
+    /// other.
+    async fn hold(&self, deadline: Instant) -> Result<Held<'_>, Fault> {
+        let turn = timeout_at(deadline, self.turns.acquire()).await;
+        let turn = turn.map_err(|_| Fault::NoTurn(self.call_max))?;
         let turn = turn.unwrap_or_else(|_| unreachable!("a lane's turns are never closed"));
         let connection = match self.kept() {
             Some(connection) => connection,
-            None => self.server.dial().await?,
+            None => {
+                let dial = async { Ok(self.server.dial().await?) };
+                self.by(deadline, dial).await?
+            }
         };
         Ok(Held {
             connection,
@@ -268,8 +283,8 @@ impl Held<'_> {
 
     /// Frees the locks at once, and keeps the connection if it still works.
     async fn roll_back(mut self) {
-        let rollback = async { Ok(self.connection.query_drop("ROLLBACK").await?) };
-        if self.lane.within(rollback).await.is_ok() {
+        let rollback = timeout(ROLLBACK_MAX, self.connection.query_drop("ROLLBACK"));
+        if matches!(rollback.await, Ok(Ok(()))) {
             self.keep();
         }
     }
@@ -281,5 +296,51 @@ impl fmt::Debug for Lane {
             .field("server", &self.server)
             .field("idle", &self.idle.lock().len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use tokio::net::TcpListener;
+
+    use super::super::MysqlUrl;
+    use super::super::connect::Purpose;
+    use super::*;
+
+    struct Nothing;
+
+    impl Job for Nothing {
+        type Done = ();
+
+        async fn run(&self, _: &mut Conn) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    /// The first would wait 5 s for its connection, and each of the others as long again after it.
+    #[tokio::test]
+    async fn calls_that_wait_behind_a_server_that_hangs_end_together() {
+        // The kernel takes the connections, and nobody speaks on them.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = MysqlUrl::parse(&format!("mysql://u@{address}/oms")).unwrap();
+        let lane = Lane {
+            call_max: Duration::from_millis(200),
+            ..Lane::new(Server::new(&url, Purpose::Write), 1)
+        };
+        let began = Instant::now();
+        let writes = join_all((0..12).map(|_| lane.transact("write", &Nothing)));
+        let reads = join_all((0..12).map(|_| lane.read("read", &Nothing)));
+        let (writes, reads) = tokio::join!(writes, reads);
+        for result in writes.into_iter().chain(reads) {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), crate::ports::ErrorKind::Unavailable);
+        }
+        let took = began.elapsed();
+        assert!(
+            took < Duration::from_secs(5),
+            "they waited one after the other: {took:?}"
+        );
     }
 }

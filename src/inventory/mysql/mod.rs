@@ -117,7 +117,7 @@ impl Inventory for MysqlInventory {
         }
         let action = format!("settle {} orders", batch.len());
         let settle = SettleAll {
-            bodies: Mutex::new(self.bodies.take(batch.iter().map(|one| one.order_id))),
+            bodies: Mutex::new(self.bodies.take(&batch)),
             batch,
         };
         self.settling.transact(&action, &settle).await

@@ -131,6 +131,10 @@ impl<C: Clock> Queue for SqliteQueue<C> {
         }])
     }
 
+    fn obstacle(&self) -> Option<Error> {
+        self.0.store.obstacle()
+    }
+
     fn topic(&self) -> &str {
         TOPIC
     }

@@ -7,10 +7,23 @@
 --
 -- Answers per key: 1 if written, the present value if refused, nil if refused since nothing is there.
 -- The layout of values is described in value.rs.
-local FORMAT, INIT, CHANGE = 1, 1, 9
+local FORMAT, INIT, CHANGE, HEAD, CODE_MAX = 1, 1, 9, 44, 7
 local HISTORY_KEPT = 63 * CHANGE
 local TTL_MS_MAX = 315360000000
 local byte, sub, unpack = string.byte, string.sub, struct.unpack
+
+-- The code of the status in a value that has not expired; 0 for everything else. Whatever lies under a key, reading it
+-- must not fail: an error would end the script, and with it every transition of the chunk.
+local function code_of(value, now)
+    if type(value) ~= 'string' or #value < HEAD or byte(value, 1) ~= FORMAT then
+        return 0
+    end
+    local code, changes = byte(value, 2), #value - HEAD - byte(value, HEAD)
+    if code > CODE_MAX or changes < 0 or changes % CHANGE ~= 0 or unpack('>i8', value, 12) <= now then
+        return 0
+    end
+    return code
+end
 
 local now = tonumber(ARGV[1])
 local answers, changed = {}, {}
@@ -18,12 +31,9 @@ for i = 1, #KEYS do
     local argument = ARGV[i + 2]
     local head = sub(argument, 18)
     local status = byte(head, 2)
-    -- Another type under this key is nobody's status: it counts as missing, and SET replaces it.
+    -- A value of another type or format is not a status: it counts as missing, and SET replaces it.
     local old = redis.pcall('GET', KEYS[i])
-    local code = 0
-    if type(old) == 'string' and byte(old, 1) == FORMAT and unpack('>i8', old, 12) > now then
-        code = byte(old, 2)
-    end
+    local code = code_of(old, now)
     if bit.band(bit.rshift(byte(argument, 1), code), 1) == 1 then
         local history = ''
         if code ~= 0 then

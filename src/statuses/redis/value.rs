@@ -91,7 +91,7 @@ fn take_apart(value: &[u8]) -> Option<Parts<'_>> {
     let (hash, rest) = rest.split_first_chunk()?;
     let (reason_bytes, rest) = rest.split_first()?;
     let (reason, history) = rest.split_at_checked(usize::from(*reason_bytes))?;
-    if format != FORMAT {
+    if format != FORMAT || history.len() % CHANGE_BYTES != 0 {
         return None;
     }
     let reason = match std::str::from_utf8(reason).ok()? {

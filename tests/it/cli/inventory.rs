@@ -76,11 +76,14 @@ fn a_correction_is_recorded_once_however_often_it_is_sent() {
         "--reason",
         "found",
     ]);
+    let item = place.json(&["inventory", "show", "SKU-00002"]);
+    let made = item["adjustments"][0]["id"].as_str().unwrap();
     assert_eq!(
         text,
-        "SKU-00002 is corrected by +2: 0 available, 0 blocked, 0 sold\n"
+        format!(
+            "SKU-00002 is corrected by +2: 0 available, 0 blocked, 0 sold (correction {made})\n"
+        )
     );
-    let item = place.json(&["inventory", "show", "SKU-00002"]);
     assert_eq!(item["adjusted"], -7);
     let rows = item["adjustments"].as_array().unwrap();
     assert_eq!(rows.len(), 2);

@@ -168,6 +168,22 @@ fn a_full_store_fails_with_a_reason_and_loses_nothing() {
 }
 
 #[test]
+fn doctor_shows_free_and_required_space_of_each_file() {
+    let place = Place::seeded(1, 1);
+    let done = place.run(&["doctor", "--json", "--queue-url", "sqlite:queue.db"]);
+    let mut files = 0;
+    for line in done.stdout.lines() {
+        let check: serde_json::Value = serde_json::from_str(line).unwrap();
+        let detail = check["detail"].as_str().unwrap();
+        if detail.contains(".db: holds") {
+            files += 1;
+            assert!(detail.contains(" MiB free, 8 MiB required"), "{detail}");
+        }
+    }
+    assert_eq!(files, 3, "{done:?}");
+}
+
+#[test]
 fn a_data_directory_that_is_a_file_is_an_error() {
     let place = Place::new();
     place.write("oms-data", "a file");

@@ -61,6 +61,7 @@ macro_rules! statuses_suite {
             each_transition_of_a_batch_stands_on_its_own,
             thousands_are_set_and_read_at_once,
             the_cart_hash_stays_unless_another_is_written,
+            an_order_replaces_the_init_of_another_cart,
             an_expired_status_is_unknown,
             the_history_names_every_status_in_turn,
             a_waiter_is_answered_at_once_if_it_is_already_so,

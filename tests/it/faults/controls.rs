@@ -124,6 +124,7 @@ struct Plan {
     next: HashMap<Op, VecDeque<Fault>>,
     always: HashMap<Op, Fault>,
     poisoned: HashSet<OrderId>,
+    no_space: bool,
     calls: HashMap<Op, usize>,
 }
 
@@ -156,12 +157,18 @@ impl Faults {
         self.0.plan.lock().poisoned.insert(id);
     }
 
+    /// The log has no space left, and knows it.
+    pub fn no_space(&self) {
+        self.0.plan.lock().no_space = true;
+    }
+
     /// Nothing goes wrong any more, except that the dead stay dead.
     pub fn clear(&self) {
         let mut plan = self.0.plan.lock();
         plan.next.clear();
         plan.always.clear();
         plan.poisoned.clear();
+        plan.no_space = false;
     }
 
     /// Kills the process: no call of its begins any more, and none that is under way is ever answered.
@@ -176,6 +183,10 @@ impl Faults {
 
     pub fn is_dead(&self) -> bool {
         *self.0.dead.borrow()
+    }
+
+    pub(super) fn has_no_space(&self) -> bool {
+        self.0.plan.lock().no_space
     }
 
     pub(super) fn is_poisoned(&self, id: OrderId) -> bool {

@@ -63,6 +63,13 @@ impl<T: Queue> Queue for Faulty<T> {
     fn topic(&self) -> &str {
         self.inner.topic()
     }
+
+    fn obstacle(&self) -> Option<Error> {
+        self.faults
+            .has_no_space()
+            .then(|| Error::unavailable("write to the store"))
+            .or_else(|| self.inner.obstacle())
+    }
 }
 
 impl<C: Consumer> Consumer for FaultyConsumer<C> {

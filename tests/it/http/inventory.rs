@@ -210,6 +210,73 @@ async fn a_correction_that_cannot_be_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_correction_whose_outcome_is_unknown_is_repeated_under_the_id_in_the_error() {
+    let shop = Shop::undecided([("A", 3)]).await;
+    let path = "/v1/inventory/A/adjustments";
+    let by = json!({"by": 7, "reason": "delivery"});
+    for (fault, kind, repeated) in [
+        (Fault::LostAfter, "in-doubt", true),
+        (Fault::LostBefore, "in-doubt", false),
+        (Fault::Unavailable, "unavailable", false),
+    ] {
+        let before = shop.get("/v1/inventory/A").await.ok(200)["available"].as_i64();
+        shop.faults.next(Op::Adjust, [fault]);
+        let problem = shop.post(path, &by).await.problem(503, kind);
+        let id = problem["adjustment_id"].as_str().unwrap().to_owned();
+        says(
+            &problem,
+            &format!("repeat the request with Idempotency-Key: {id}"),
+        );
+        let made = shop.post_with_key(path, &id, &by).await.ok(200);
+        assert_eq!(made["adjustment_id"], json!(id));
+        assert_eq!(made["repeated"], repeated);
+        let after = shop.get("/v1/inventory/A").await.ok(200)["available"].as_i64();
+        assert_eq!(after, before.map(|units| units + 7), "{kind}");
+    }
+    // The same when the answer does not come.
+    shop.faults
+        .next(Op::Adjust, [Fault::HoldAfter(Gate::default())]);
+    let problem = shop.post(path, &by).await.problem(503, "in-doubt");
+    let id = problem["adjustment_id"].as_str().unwrap();
+    let made = shop.post_with_key(path, id, &by).await.ok(200);
+    assert_eq!(
+        (&made["repeated"], &made["available"]),
+        (&json!(true), &json!(31))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_problem_of_a_correction_carries_its_id() {
+    let shop = Shop::undecided([("A", 3)]).await;
+    let (path, key) = ("/v1/inventory/A/adjustments", id(1).to_string());
+    let by = json!({"by": 1, "reason": "recount"}).to_string();
+    for (path, key, body) in [
+        (path, Some(key.as_str()), "{"),
+        (path, None, "{"),
+        (path, None, "{\"by\":0,\"reason\":\"r\"}"),
+        (path, Some("7"), &by),
+        ("/v1/inventory/Z/adjustments", Some(key.as_str()), &by),
+        ("/v1/inventory/Z/adjustments", None, &by),
+    ] {
+        let answer = match key {
+            Some(key) => shop.post_with_key(path, key, body).await,
+            None => shop.post(path, body).await,
+        };
+        assert!((400..500).contains(&answer.status), "{}", answer.text());
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+        let id = problem["adjustment_id"].as_str().unwrap();
+        id.parse::<uuid::Uuid>().unwrap();
+        if let Some(key) = key.filter(|key| key.len() > 1) {
+            assert_eq!(id, key);
+        }
+    }
+    // A fault of the program: nobody knows how far it came.
+    shop.clock.arm();
+    let answer = shop.post_with_key(path, &key, &by).await;
+    assert_eq!(answer.problem(500, "internal")["adjustment_id"], json!(key));
+}
+
+#[tokio::test(start_paused = true)]
 async fn buyers_see_new_stock_at_once() {
     let shop = Shop::undecided([("A", 0)]).await;
     shop.post("/v1/carts", cart("c1", [("A", 1)]))

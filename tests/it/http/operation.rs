@@ -70,6 +70,20 @@ async fn a_write_that_failed_keeps_the_service_from_being_ready_until_one_succee
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_without_space_keeps_the_service_from_being_ready_though_nobody_writes() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    shop.faults.no_space();
+    for _ in 0..2 {
+        let problem = shop.get("/readyz").await.problem(503, "unavailable");
+        says(&problem, "queue: cannot write to the store now");
+        // Longer than a failed request is remembered.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    shop.faults.clear();
+    shop.get("/readyz").await.ok(200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn metrics_count_orders_and_requests_by_route_and_status() {
     let shop = Shop::open([("A", 10)]).await;
     shop.placed([("A", 1)]).await;

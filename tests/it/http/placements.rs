@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use oms::flow::Settings;
+use futures::StreamExt as _;
+use oms::flow::{Flow, Settings};
 use oms::http::{Limits, Phase};
+use oms::inventory::Inventory as _;
+use oms::wiring::OmsPorts;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -201,6 +204,173 @@ async fn too_many_placements_at_once_are_turned_away_and_joining_is_not() {
     shop.start_worker();
     shop.post(&place(&first), "{}").await.ok(200);
     shop.post(&place(&second), "{}").await.ok(200);
+}
+
+/// A shop where few clients may wait for unknown ids, with a cart that nobody decides.
+async fn with_room_for(placements_max: usize, unknown_placements_max: usize) -> Shop {
+    let limits = Limits {
+        placements_max,
+        unknown_placements_max,
+        ..Limits::default()
+    };
+    let shop = Shop::with([("A", 100)], Settings::default(), limits).await;
+    shop.accepted([("A", 1)]).await;
+    shop
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_that_no_store_knows_take_no_room_from_orders_and_leave_no_trace() {
+    let shop = with_room_for(20, 5).await;
+    let answers = (1_000..1_500).map(|number| {
+        let path = format!("{}?wait=1ms", place(&id(number).to_string()));
+        let shop = &shop;
+        async move { shop.post(&path, "{}").await }
+    });
+    // As many at once as there is room for orders, so that each is looked up.
+    let answers: Vec<_> = futures::stream::iter(answers)
+        .buffer_unordered(20)
+        .collect()
+        .await;
+    for answer in answers {
+        match answer.status {
+            202 => assert_eq!(answer.ok(202)["status"], "INIT"),
+            _ => says(&answer.problem(503, "overloaded"), "is not known yet"),
+        }
+    }
+    // Each of these needs a place of its own.
+    let real: Vec<String> = {
+        let accepted = (0..20).map(|_| shop.accepted([("A", 1)]));
+        futures::future::join_all(accepted).await
+    };
+    for id in &real {
+        let path = format!("{}?wait=1ms", place(id));
+        assert_eq!(shop.post(&path, "{}").await.ok(202)["status"], "INIT");
+    }
+    // The wait of everyone is over, and only what is known was given up.
+    tokio::time::sleep(Settings::default().wait * 2).await;
+    let ids = (1_000..1_500).map(id).collect();
+    let rows = shop.flow.ports().inventory.orders(ids).await.unwrap();
+    assert!(rows.iter().all(Option::is_none), "a tombstone was written");
+    for id in &real {
+        let order = shop.get(&format!("/v1/orders/{id}")).await.ok(200);
+        assert_eq!(order["reason"], "gave_up");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_id_keeps_its_room_until_the_last_client_that_waits_for_it_leaves() {
+    let shop = with_room_for(10, 1).await;
+    let (first, other) = (place(&id(1).to_string()), place(&id(2).to_string()));
+    let wait = |path: &str, wait: &str| {
+        let (router, path) = (shop.router.clone(), format!("{path}?wait={wait}"));
+        tokio::spawn(async move {
+            let request = request(axum::http::Method::POST, &path, "{}".into());
+            tower::ServiceExt::oneshot(router, request).await.unwrap()
+        })
+    };
+    let short = wait(&first, "5s");
+    let gone = wait(&first, "60s");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let full = |answer: super::fixture::Answer| {
+        let problem = answer.problem(503, "overloaded");
+        assert_eq!(problem["order_id"], json!(id(2)));
+        assert_eq!(problem["retry_after_ms"], 1_000);
+    };
+    full(shop.post(&format!("{other}?wait=1s"), "{}").await);
+    assert_eq!(short.await.unwrap().status(), 202);
+    full(shop.post(&format!("{other}?wait=1s"), "{}").await);
+    // A client that closes its connection.
+    gone.abort();
+    assert!(gone.await.is_err());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let answer = shop.post(&format!("{other}?wait=1s"), "{}").await;
+    assert_eq!(answer.ok(202)["status"], "INIT");
+    let answer = shop.post(&format!("{first}?wait=1s"), "{}").await;
+    assert_eq!(answer.ok(202)["status"], "INIT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_id_that_becomes_known_takes_room_among_the_orders() {
+    for (room, placed) in [(3, true), (1, false)] {
+        let shop = with_room_for(room, 1).await;
+        let id = id(1).to_string();
+        let place = |id: &str| format!("{}?wait=60s", place(id));
+        let placing = place(&id);
+        let arriving = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let busy = shop.accepted([("A", 1)]).await;
+            let path = format!("/v1/orders/{busy}/place?wait=1ms");
+            shop.post(&path, "{}").await.ok(202);
+            shop.post_with_key("/v1/carts", &id, cart("c1", [("A", 1)]))
+                .await
+                .ok(202);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            if placed {
+                // Its room among the unknown is free again.
+                let path = format!("/v1/orders/{}/place?wait=1s", crate::make::id(2));
+                shop.post(&path, "{}").await.ok(202);
+            }
+            shop.start_worker();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        };
+        let (answer, ()) = tokio::join!(shop.post(&placing, "{}"), arriving);
+        if placed {
+            assert_eq!(answer.ok(200)["status"], "PLACED");
+        } else {
+            says(&answer.problem(503, "overloaded"), "1 orders are being");
+            let again = shop.post(&placing, "{}").await.ok(200);
+            assert_eq!(again["status"], "PLACED");
+        }
+    }
+}
+
+/// The size of what a call of the flow over the program's own stores keeps in memory while it runs.
+fn bytes_of<F>(_: impl FnOnce(&'static Flow<OmsPorts>) -> F) -> usize {
+    size_of::<F>()
+}
+
+#[test]
+fn waiting_for_an_unknown_id_costs_about_a_kilobyte() {
+    let waiting = bytes_of(|flow| flow.until_known(id(1), Instant::now()));
+    assert!(waiting <= 1_024, "{waiting} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_comes_within_its_wait_although_the_database_hangs() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    let id = shop.accepted([("A", 1)]).await;
+    shop.faults
+        .always(Op::DATABASE, &Fault::HoldBefore(Gate::default()));
+    shop.faults
+        .always([Op::Adjust], &Fault::HoldBefore(Gate::default()));
+    let order = format!("/v1/orders/{id}");
+    let by = json!({"by": 1, "reason": "recount"}).to_string();
+    let one = cart("c1", [("A", 1)]).to_string();
+    for (method, path, body, most) in [
+        ("GET", order.clone(), "", 5),
+        ("GET", format!("{order}?wait=1s"), "", 4),
+        ("GET", format!("{order}/history"), "", 5),
+        ("POST", format!("{order}/cancel"), "", 15),
+        ("DELETE", format!("/v1/inventory/reservations/{id}"), "", 15),
+        ("POST", "/v1/inventory/reservations".to_owned(), &one, 15),
+        ("POST", "/v1/inventory/A/adjustments".to_owned(), &by, 15),
+    ] {
+        let began = Instant::now();
+        let method: axum::http::Method = method.parse().unwrap();
+        let sent = request(method.clone(), &path, body.to_owned().into());
+        let answer = tokio::time::timeout(Duration::from_secs(60), shop.send(sent)).await;
+        let answer = answer.unwrap_or_else(|_| panic!("{method} {path} hangs"));
+        let took = began.elapsed();
+        let most = Duration::from_millis(most * 1_000 + 100);
+        assert!(took <= most, "{method} {path} took {took:?}");
+        assert_eq!(answer.status, 503, "{method} {path}: {}", answer.text());
+        assert_eq!(answer.header("retry-after"), Some("1"), "{method} {path}");
+    }
+    // Placing goes on, and a repeat joins it.
+    let began = Instant::now();
+    let answer = shop.post(&format!("{order}/place?wait=1s"), "{}").await;
+    assert_eq!(answer.ok(202)["status"], "INIT");
+    assert!(began.elapsed() <= Duration::from_millis(4_100));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,13 +11,23 @@ use super::{EXTRA_CART, Store, audited, put_extra, storm, went_well};
 use crate::place::Place;
 use crate::process::{Process, Serve, until, within};
 
-/// The locks of the embedded store: that of the writer, and that of the next one.
+/// The locks of an embedded store: that of the writer, and that of the next one.
 struct WriteLock([File; 2]);
 
 impl WriteLock {
+    /// Of orders, queue and statuses.
     fn of(place: &Place) -> Self {
-        let open = |name| File::open(place.data_dir().join(name)).unwrap();
-        Self(["oms.db.next.lock", "oms.db.write.lock"].map(open))
+        Self::of_file(place, "oms.db")
+    }
+
+    /// Of the simulated gateway's ledger.
+    fn of_ledger(place: &Place) -> Self {
+        Self::of_file(place, "payments.db")
+    }
+
+    fn of_file(place: &Place, name: &str) -> Self {
+        let open = |suffix| File::open(place.data_dir().join(format!("{name}{suffix}"))).unwrap();
+        Self([".next.lock", ".write.lock"].map(open))
     }
 
     /// Whether somebody keeps one: those who work have them for some milliseconds only.
@@ -38,16 +48,21 @@ impl WriteLock {
     }
 }
 
-/// Stops a worker at a moment when it has the write lock, or has it not.
-fn stop_it(worker: &Process, lock: &WriteLock, locked: bool) {
-    until("the right moment to stop the worker", || {
-        worker.stop();
-        if lock.is_kept() == locked {
+/// Stops a process at a moment when it has this write lock and none of the others.
+fn stop_holding(process: &Process, held: Option<&WriteLock>, free: &[WriteLock]) {
+    until("the right moment to stop the process", || {
+        process.stop();
+        if held.is_none_or(WriteLock::is_kept) && !free.iter().any(WriteLock::is_kept) {
             return Some(());
         }
-        worker.signal(Signal::SIGCONT);
+        process.signal(Signal::SIGCONT);
         None
     });
+}
+
+/// All there are.
+fn locks(place: &Place) -> [WriteLock; 2] {
+    [WriteLock::of(place), WriteLock::of_ledger(place)]
 }
 
 /// A shop whose storm is small change to it, and that has `EXTRA`.
@@ -73,7 +88,7 @@ fn a_worker_takes_over_from_one_that_is_stopped_and_nothing_is_decided_twice() {
     let stopped = Process::worker(&place, &[]);
     let storm = storm(&place, &serve, 1_000, "4s");
     store.has_decided(100);
-    stop_it(&stopped, &WriteLock::of(&place), false);
+    stop_holding(&stopped, None, &locks(&place));
     let _other = Process::worker(&place, &[]);
     let id = accepted(&serve);
     within(Duration::from_secs(6), "the other worker's turn", || {
@@ -98,7 +113,7 @@ fn a_worker_stopped_inside_a_transaction_means_503_elsewhere_and_no_order_is_los
     let stopped = Process::worker(&place, &[]);
     let storm = storm(&place, &serve, 1_000, "2s");
     store.has_decided(50);
-    stop_it(&stopped, &WriteLock::of(&place), true);
+    stop_holding(&stopped, Some(&WriteLock::of(&place)), &[]);
     let asked = Instant::now();
     let (status, problem) = serve.send("POST /v1/carts", EXTRA_CART);
     assert_eq!(status, 503, "{problem}");
@@ -140,12 +155,47 @@ fn a_stopped_server_goes_on_where_it_was() {
     let _worker = Process::worker(&place, &[]);
     let storm = storm(&place, &serve, 600, "2s");
     store.has_decided(50);
-    stop_it(&serve.process, &WriteLock::of(&place), false);
+    stop_holding(&serve.process, None, &locks(&place));
     let other = Serve::start(&place, &["--no-worker"]);
     let id = accepted(&other);
     let (status, placed) = other.send(&format!("POST /v1/orders/{id}/place"), "{}");
     assert_eq!((status, placed["status"].as_str()), (200, Some("PLACED")));
     serve.process.signal(Signal::SIGCONT);
+    went_well(&storm.ended());
+    assert_eq!(store.accepted(), store.orders());
+    audited(&place);
+}
+
+#[test]
+fn a_server_stopped_while_it_writes_the_ledger_delays_payments_elsewhere_and_nobody_pays_twice() {
+    let (place, store, serve) = shop();
+    let _worker = Process::worker(&place, &[]);
+    let storm = storm(&place, &serve, 600, "2s");
+    store.has_decided(50);
+    stop_holding(
+        &serve.process,
+        Some(&WriteLock::of_ledger(&place)),
+        &[WriteLock::of(&place)],
+    );
+    let other = Serve::start(&place, &["--no-worker"]);
+    // Carts are accepted and decided; what waits is the payment, whose result nobody knows yet.
+    let id = accepted(&other);
+    until("the decision", || store.knows(&id).then_some(()));
+    let (status, pending) = other.send(&format!("POST /v1/orders/{id}/place?wait=1s"), "{}");
+    assert_eq!(
+        (status, pending["status"].as_str()),
+        (202, Some("PAYMENT_PENDING")),
+        "{pending}"
+    );
+    let (status, _) = other.send("GET /readyz", "");
+    assert_eq!(status, 200);
+    serve.process.signal(Signal::SIGCONT);
+    let (status, placed) = other.send(&format!("POST /v1/orders/{id}/place"), "{}");
+    assert_eq!(
+        (status, placed["status"].as_str()),
+        (200, Some("PLACED")),
+        "{placed}"
+    );
     went_well(&storm.ended());
     assert_eq!(store.accepted(), store.orders());
     audited(&place);

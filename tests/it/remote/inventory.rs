@@ -1,5 +1,6 @@
 //! The adapter of the inventory service: errors that keep their kind, answers that are lost or odd, large batches.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use oms::domain::{Reason, Timestamp};
@@ -15,7 +16,9 @@ use super::server::{canned, nowhere};
 use super::service::{self, Service};
 use crate::faults::{Fault, Faults, Faulty, Op};
 use crate::make::{accepted, id, item, sku};
-use crate::model::{ManualClock, ModelInventory};
+use crate::model::{Gate, ManualClock, ModelInventory};
+use crate::place::{Done, Place};
+use crate::process::Process;
 
 fn batch(numbers: std::ops::Range<u64>) -> ReserveBatch {
     ReserveBatch {
@@ -244,4 +247,69 @@ async fn one_item_is_read_at_once() {
         client.store_id().await.unwrap(),
         behind.model.store_id().await.unwrap()
     );
+}
+
+/// Runs the program beside the services of a test.
+async fn run(place: &Arc<Place>, args: &[&str]) -> Done {
+    let (place, args) = (Arc::clone(place), args.iter().map(ToString::to_string));
+    let args: Vec<String> = args.collect();
+    let running = tokio::task::spawn_blocking(move || {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        place.run(&args)
+    });
+    running.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_in_doubt_is_repeated_under_the_id_that_the_error_names() {
+    let behind = faulty().await;
+    let place = Arc::new(Place::new());
+    let url = format!("http://{}", behind.service.address);
+    let adjust = [
+        "--inventory-url",
+        &url,
+        "inventory",
+        "adjust",
+        "A",
+        "--by",
+        "7",
+        "--reason",
+        "delivery",
+    ];
+    for (fault, says, repeated) in [
+        (Fault::LostAfter, "may have been made", true),
+        (Fault::Unavailable, "was not made", false),
+    ] {
+        let before = behind.model.state().items[&sku("A")].level.available;
+        behind.faults.next(Op::Adjust, [fault]);
+        let failed = run(&place, &adjust).await;
+        assert_eq!(failed.code, Some(1), "{failed:?}");
+        let line = failed.error();
+        assert!(line.contains(says), "{line}");
+        let (_, advice) = line.split_once("repeat with --id ").unwrap();
+        let id = advice.split([':', ' ']).next().unwrap();
+        let args: Vec<&str> = adjust.into_iter().chain(["--id", id, "--json"]).collect();
+        let made = run(&place, &args).await;
+        let made: serde_json::Value = serde_json::from_str(&made.stdout).unwrap();
+        assert_eq!(made["id"], id);
+        assert_eq!(made["repeated"], repeated);
+        assert_eq!(made["available"], before + 7);
+    }
+    // A user who tires of waiting knows the id, too.
+    let gate = Gate::default();
+    behind
+        .faults
+        .next(Op::Adjust, [Fault::HoldAfter(gate.clone())]);
+    let slow = Process::start(&place, &adjust);
+    let done = tokio::task::spawn_blocking(move || {
+        slow.complains("no answer yet");
+        slow
+    });
+    let slow = done.await.unwrap();
+    let said = slow.stderr();
+    let id = said.split("--id ").nth(1).unwrap().trim().to_owned();
+    gate.open();
+    let done = tokio::task::spawn_blocking(move || slow.ended()).await;
+    let text = done.unwrap().stdout;
+    assert!(text.contains(&format!("(correction {id})")), "{text}");
 }

@@ -137,6 +137,30 @@ async fn the_documented_permissions_are_enough_for_a_cluster() {
 }
 
 #[tokio::test]
+async fn foreign_values_in_a_cluster_stop_nobody() {
+    let Some(cluster) = Cluster::start().await else {
+        return;
+    };
+    let clock = ManualClock::default();
+    let url = cluster.url("");
+    let store = Store::connect(&url, clock.clone()).await.unwrap();
+    let plant = |key: &str, value: &[u8]| {
+        let planted = cluster.0.iter().filter(|node| node.plant(key, value));
+        assert_eq!(planted.count(), 1, "one node has the slot of {key}");
+    };
+    // Every third order, so that chunks hold both kinds.
+    let values = foreign_values();
+    for (number, value) in (0..128).step_by(3).zip(values.iter().cycle()) {
+        plant(&store.inner.keys.order(id(number)), value);
+    }
+    plant(&store.inner.keys.stock(&Sku::synthetic(1)), &[1]);
+    let written = store.transition(orders(&clock, Status::Init)).await;
+    assert_eq!(written.unwrap(), [Transitioned::Applied; 128]);
+    store.cache_stock(cached_now(&clock, 5)).await.unwrap();
+    assert_eq!(cached(&store).await, Some(5));
+}
+
+#[tokio::test]
 async fn nodes_that_come_back_are_used_again() {
     let Some(mut cluster) = Cluster::start().await else {
         return;

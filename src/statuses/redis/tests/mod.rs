@@ -231,6 +231,61 @@ async fn what_is_no_status_counts_as_missing_and_stops_nobody() {
     assert_eq!(cached(&store).await, Some(5));
 }
 
+/// Values that another program, or an older one, may have left under our keys: none of them is a status, though all
+/// begin like one.
+fn foreign_values() -> Vec<Vec<u8>> {
+    let short = (0..44).map(|more| vec![1; 1 + more]);
+    // The length of the reason leads beyond the end.
+    let mut cut = vec![1; 44];
+    cut[43] = 200;
+    // No such status.
+    let mut unknown = vec![1; 45];
+    unknown[1] = 34;
+    // Half a change.
+    let half = [vec![1; 45], vec![1; 4]].concat();
+    short.chain([cut, unknown, half]).collect()
+}
+
+#[tokio::test]
+async fn foreign_values_of_any_length_count_as_missing_and_stop_nobody() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let clock = ManualClock::default();
+    let store = server.open(&clock).await;
+    let values = foreign_values();
+    for (value, number) in values.iter().zip(0..) {
+        assert!(server.plant(&store.inner.keys.order(id(number)), value));
+    }
+    let count = u32::try_from(values.len()).unwrap();
+    let known = store.get((0..count).map(id).collect()).await.unwrap();
+    assert!(known.iter().all(Option::is_none), "{known:?}");
+    // They share a chunk with one that is ours.
+    let mut batch: Vec<_> = (0..=count)
+        .map(|number| to(&clock, number, Status::Init))
+        .collect();
+    let mut pending = to(&clock, 0, Status::PaymentPending);
+    pending.from = StatusSet::only(Status::Block);
+    batch.insert(0, pending);
+    let results = store.transition(batch).await.unwrap();
+    assert_eq!(results[0], Transitioned::Refused(None));
+    assert!(
+        results[1..]
+            .iter()
+            .all(|result| *result == Transitioned::Applied),
+        "{results:?}"
+    );
+    assert_eq!(store.history(id(1)).await.unwrap().len(), 1);
+    let stock = store.inner.keys.stock(&Sku::synthetic(1));
+    // One of 41 bytes is what a level looks like.
+    for value in values.iter().filter(|value| value.len() != 41) {
+        assert!(server.plant(&stock, value));
+        assert_eq!(cached(&store).await, None, "{} bytes", value.len());
+        store.cache_stock(cached_now(&clock, 5)).await.unwrap();
+        assert_eq!(cached(&store).await, Some(5), "{} bytes", value.len());
+    }
+}
+
 #[tokio::test]
 async fn a_history_is_bounded_and_keeps_the_latest_changes_to_the_byte() {
     let Some(server) = Server::start(&[]) else {

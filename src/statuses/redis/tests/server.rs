@@ -59,6 +59,15 @@ impl Server {
             .unwrap()
     }
 
+    /// Puts bytes under a key; `false` if the key belongs to another node of the cluster.
+    pub(super) fn plant(&self, key: &str, value: &[u8]) -> bool {
+        let client = redis::Client::open(("127.0.0.1", self.port)).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        let planted: redis::RedisResult<()> =
+            redis::cmd("SET").arg(key).arg(value).query(&mut connection);
+        planted.is_ok()
+    }
+
     /// Does something as an administrator.
     pub(super) fn admin<T: redis::FromRedisValue>(&self, words: &str) -> T {
         let client = redis::Client::open(("127.0.0.1", self.port)).unwrap();

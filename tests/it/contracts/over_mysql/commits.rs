@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
 use oms::domain::Reason;
 use oms::inventory::mysql::MysqlInventory;
@@ -23,6 +24,8 @@ const CUT_BEFORE: u8 = 1;
 const CUT_AFTER: u8 = 2;
 /// Cut after it, and let nobody in any more.
 const CUT_AND_CLOSE: u8 = 3;
+/// Pass nothing on any more, and keep the connections: a server that hangs.
+const HANG: u8 = 4;
 
 /// Stands between the adapter and the server.
 struct Proxy {
@@ -65,6 +68,9 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, plan: Arc<AtomicU8>
         tokio::select! {
             read = client.read(&mut up) => {
                 let Ok(read @ 1..) = read else { return };
+                if plan.load(Ordering::SeqCst) == HANG {
+                    std::future::pending::<()>().await;
+                }
                 let is_commit = up[..read].ends_with(b"\x03COMMIT");
                 let planned = plan.load(Ordering::SeqCst);
                 if is_commit && planned == CUT_BEFORE {
@@ -178,6 +184,30 @@ pub async fn an_outcome_that_cannot_be_found_out_is_said_to_be_unknown(on: &OnDa
     store.assert_conserved().await;
 }
 
+/// A call's time includes the wait for its turn.
+pub async fn corrections_behind_a_server_that_hangs_end_together(on: &OnDatabase) {
+    let (proxy, port) = stock_behind_a_proxy(on).await;
+    let correction = |number: u128| Adjustment {
+        id: Uuid::from_u128(number),
+        sku: sku("A"),
+        by: 1,
+        reason: "delivery".to_owned(),
+    };
+    // From now on there is a connection.
+    port.adjust(vec![correction(1)]).await.unwrap();
+    proxy.plan(HANG);
+    let began = Instant::now();
+    let corrections = (2..14).map(|number| port.adjust(vec![correction(number)]));
+    for result in futures::future::join_all(corrections).await {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    }
+    // One bound for each call: 30 s. One after the other they took 85 s.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(55), "{took:?}");
+    assert_eq!(on.store.counters("A").await, (6, 0, 0));
+}
+
 /// One test per case, over one server.
 macro_rules! commits_suite {
     ($($adapter:tt)+) => {
@@ -186,6 +216,7 @@ macro_rules! commits_suite {
             a_commit_that_was_not_done_is_done_again,
             a_commit_whose_answer_was_lost_is_found_in_the_database,
             an_outcome_that_cannot_be_found_out_is_said_to_be_unknown,
+            corrections_behind_a_server_that_hangs_end_together,
         }
     };
 }

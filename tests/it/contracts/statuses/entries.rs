@@ -141,6 +141,33 @@ pub async fn the_cart_hash_stays_unless_another_is_written(store: &Fixture<impl 
     assert_eq!(store.entry(1).await.unwrap().cart_hash, Some(other));
 }
 
+pub async fn an_order_replaces_the_init_of_another_cart(store: &Fixture<impl Statuses>) {
+    // The store lost its entries, and another cart was accepted under the id of a decided order.
+    let (refused, decided) = (HASH, CartHash::from_bytes([1; 16]));
+    for (number, row) in [(1, Status::Block), (2, Status::Failed), (3, Status::Placed)] {
+        let init = Transition {
+            from: StatusSet::MISSING,
+            cart_hash: Some(refused),
+            ..store.to(number, Status::Init)
+        };
+        assert_eq!(store.write(init).await, Transitioned::Applied);
+        let of_row = Transition {
+            from: StatusSet::yields_to(row),
+            cart_hash: Some(decided),
+            ..store.to(number, row)
+        };
+        assert_eq!(store.write(of_row).await, Transitioned::Applied);
+        let entry = store.entry(number).await.unwrap();
+        assert_eq!((entry.status, entry.cart_hash), (row, Some(decided)));
+        // An INIT that comes late changes nothing.
+        assert!(matches!(
+            store.write(init).await,
+            Transitioned::Refused(Some(_))
+        ));
+        assert_eq!(store.entry(number).await, Some(entry));
+    }
+}
+
 pub async fn an_expired_status_is_unknown(store: &Fixture<impl Statuses>) {
     store.write(store.to(1, Status::Block)).await;
     store.clock.forward(AN_HOUR / 2);

@@ -28,6 +28,14 @@ async fn rule_05_one_id_is_one_cart() {
     shop.accept(1, [("B", 1)]).await;
     until("the dead letter", || !world.queue.dead_letters().is_empty()).await;
     assert_eq!(world.order(1).unwrap().lines[0].sku, sku("A"));
+    // The status does not keep the hash of the cart that was refused.
+    until("the status of the order that is there", || {
+        let entry = world.statuses.entry(id(1));
+        entry.is_some_and(|entry| {
+            entry.status == Status::Block && entry.cart_hash == Some(cart("c1", [("A", 1)]).hash())
+        })
+    })
+    .await;
     let meant = cart("c1", [("B", 1)]).hash();
     let placed = shop.flow.place_order(id(1), Some(meant)).await;
     assert!(

@@ -56,6 +56,93 @@ async fn rule_03_an_unknown_order_is_told_soon_and_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_03_an_id_that_no_store_comes_to_know_gets_no_tombstone() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.process();
+    // The queue cannot say that it does not hold the id.
+    shop.accept(1, [("A", 1)]).await;
+    let asked = Instant::now();
+    let told = shop.place(9).await.unwrap();
+    assert_eq!(told, Placement::Waiting(Status::Init));
+    assert!(asked.elapsed() >= world.settings.wait);
+    assert_eq!(world.order(9), None, "only a known order is given up");
+    assert_eq!(world.status(9), None);
+    assert_eq!(shop.faults.calls(Op::Settle), 0);
+    // The same while the status store cannot tell.
+    shop.faults.always(Op::STATUSES, &Fault::Unavailable);
+    let told = shop.place(9).await.unwrap();
+    assert_eq!(told, Placement::Waiting(Status::Init));
+    assert_eq!(world.order(9), None);
+    shop.faults.clear();
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_03_an_order_whose_status_was_lost_stays_undecided_and_a_repeat_resumes() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    world.statuses.flush();
+    let told = shop.place(1).await.unwrap();
+    assert_eq!(told, Placement::Waiting(Status::Init));
+    assert_eq!(world.order(1), None, "its cart is still in the queue");
+    let (placing, worker) = (shop.placing(1), world.process());
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    worker.work_once().await;
+    assert_eq!(placing.await.unwrap().unwrap(), Placement::Placed);
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_03_an_order_that_was_known_once_is_given_up_although_its_status_is_lost() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    let placing = shop.placing(1);
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    world.statuses.flush();
+    let told = placing.await.unwrap().unwrap();
+    assert_eq!(told, Placement::Failed(Reason::GaveUp));
+    assert_eq!(world.state(1), failed(Reason::GaveUp));
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_until_an_order_is_known_ends_with_its_first_status() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    let wait = |number, secs| {
+        let (flow, deadline) = (
+            shop.flow.clone(),
+            Instant::now() + Duration::from_secs(secs),
+        );
+        tokio::spawn(async move { flow.until_known(id(number), deadline).await })
+    };
+    assert!(wait(1, 60).await.unwrap().unwrap(), "it is INIT");
+    let began = Instant::now();
+    assert!(!wait(2, 60).await.unwrap().unwrap());
+    assert!(began.elapsed() >= Duration::from_secs(60));
+    let waiting = wait(2, 60);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(!shop.flow.is_known(id(2)).await.unwrap());
+    let began = Instant::now();
+    shop.accept(2, [("A", 1)]).await;
+    assert!(waiting.await.unwrap().unwrap());
+    assert!(began.elapsed() <= Duration::from_millis(1_500));
+    assert!(shop.flow.is_known(id(2)).await.unwrap());
+    // Without its status the database knows it.
+    shop.work_once().await;
+    world.statuses.flush();
+    assert!(shop.flow.is_known(id(2)).await.unwrap());
+    let unknown = wait(3, 60).await.unwrap();
+    assert!(
+        matches!(unknown, Err(Failure::UnknownOrder { .. })),
+        "{unknown:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_03_giving_up_excludes_a_late_block() {
     let world = World::selling([("A", 1)]);
     let shop = world.process();
