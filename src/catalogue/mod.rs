@@ -19,6 +19,9 @@ use table::Table;
 /// The longest name of an item, in bytes.
 pub const NAME_BYTES_MAX: usize = 200;
 
+/// The longest reason of a correction of stock, in bytes.
+pub const REASON_BYTES_MAX: usize = 500;
+
 /// The largest first stock of an item, in units.
 pub const STOCK_MAX: i64 = 1_000_000_000_000;
 
@@ -68,6 +71,28 @@ pub fn check_name(name: &str) -> Result<&str, String> {
         return Err("the name contains a control character".to_owned());
     }
     Ok(name)
+}
+
+/// Trims the reason of a correction of stock and checks it: not empty, not too long, nothing that a terminal would act
+/// on.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_reason(reason: &str) -> Result<&str, String> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err("the reason is empty: say why the stock is corrected".to_owned());
+    }
+    if reason.len() > REASON_BYTES_MAX {
+        let bytes = reason.len();
+        return Err(format!(
+            "the reason has {bytes} bytes: at most {REASON_BYTES_MAX} are allowed"
+        ));
+    }
+    if reason.chars().any(char::is_control) {
+        return Err("the reason contains a control character".to_owned());
+    }
+    Ok(reason)
 }
 
 /// Checks the first stock of an item: 0 to 10¹² units.

@@ -28,9 +28,6 @@ const PAGE_ITEMS: usize = 100;
 /// The most items a page may have.
 pub(super) const PAGE_ITEMS_MAX: usize = 1_000;
 
-/// The longest reason of a correction, in bytes.
-pub(super) const REASON_BYTES_MAX: usize = 500;
-
 /// The catalogue with its stock, by SKU.
 #[utoipa::path(
     get, path = "/v1/inventory", operation_id = "list_items", tag = "inventory",

@@ -139,10 +139,12 @@ pub(super) async fn show<P: Served>(
     let Some(wait) = query.read(wait_max).map_err(|p| p.about(id))? else {
         return story(id, READ_TIME_MAX, flow.story(id)).await;
     };
-    if let Some(Found::Unknown { .. }) = wait_for_end(&api, id, wait).await? {
-        return Err(unknown(id));
+    match wait_for_end(&api, id, wait).await? {
+        Some(Found::Order(_)) => story(id, WAIT_GRACE, flow.present_story(id)).await,
+        Some(Found::Unknown { .. }) => Err(unknown(id)),
+        // Too short a wait to say that there is no such order (rule 3).
+        None => story(id, WAIT_GRACE, flow.story(id)).await,
     }
-    story(id, WAIT_GRACE, flow.present_story(id)).await
 }
 
 /// All that is known of an order.

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::show::unknown;
+use crate::catalogue::check_reason;
 use crate::cli::{Context, Usage, counted, exit};
 use crate::domain::Sku;
 use crate::inventory::{Adjusted, Adjustment, Administration, StockLevel};
@@ -53,13 +54,12 @@ struct Shown {
 
 /// Corrects the stock.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let reason = args.reason.trim().to_owned();
     if args.by == 0 {
         return Err(Usage::new("--by 0 corrects nothing; say by how many units").into());
     }
-    if reason.is_empty() {
-        return Err(Usage::new("--reason is empty; say why the stock is corrected").into());
-    }
+    let reason = check_reason(&args.reason)
+        .map_err(|what| Usage::new(format!("--reason: {what}")))?
+        .to_owned();
     let id = args.id.unwrap_or_else(Uuid::new_v4);
     let ports = context.open().await?;
     let adjustment = Adjustment {

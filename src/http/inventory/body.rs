@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{REASON_BYTES_MAX, schema};
+use super::schema;
+use crate::catalogue::check_reason;
 use crate::domain::{Money, Sku};
 use crate::inventory::{Item, StockLevel};
 
@@ -145,16 +146,7 @@ impl AdjustRequest {
 
     /// Why, or what is wrong with that.
     pub(super) fn reason(&self) -> Result<String, String> {
-        let reason = self.reason.trim();
-        if reason.is_empty() {
-            return Err("reason: say why the stock is corrected".to_owned());
-        }
-        if reason.len() > REASON_BYTES_MAX {
-            let bytes = reason.len();
-            return Err(format!(
-                "reason: {bytes} bytes are too many: at most {REASON_BYTES_MAX} are allowed"
-            ));
-        }
+        let reason = check_reason(&self.reason).map_err(|what| format!("reason: {what}"))?;
         Ok(reason.to_owned())
     }
 }

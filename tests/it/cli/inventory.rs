@@ -100,6 +100,36 @@ fn a_correction_is_recorded_once_however_often_it_is_sent() {
 }
 
 #[test]
+fn a_reason_that_no_terminal_should_print_is_refused() {
+    let place = Place::seeded(1, 7);
+    let long = "x".repeat(501);
+    for (reason, what) in [
+        ("a\u{1b}[2Jb", "contains a control character"),
+        (&long, "has 501 bytes: at most 500 are allowed"),
+        (" ", "is empty: say why the stock is corrected"),
+    ] {
+        let args = [
+            "inventory",
+            "adjust",
+            "SKU-00001",
+            "--by",
+            "1",
+            "--reason",
+            reason,
+        ];
+        let line = place.fails(2, &args);
+        assert!(
+            line.contains(&format!("--reason: the reason {what}")),
+            "{line}"
+        );
+    }
+    assert_eq!(
+        place.json(&["inventory", "show", "SKU-00001"])["adjusted"],
+        0
+    );
+}
+
+#[test]
 fn an_unknown_item_is_an_error_that_says_where_to_look() {
     let place = Place::seeded(12, 7);
     for args in [

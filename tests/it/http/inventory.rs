@@ -191,6 +191,10 @@ async fn a_correction_that_cannot_be_is_refused() {
         (json!({"by": 0, "reason": "recount"}), "0 units"),
         (json!({"by": 1, "reason": " "}), "say why"),
         (json!({"by": 1, "reason": "r".repeat(501)}), "501 bytes"),
+        (
+            json!({"by": 1, "reason": "a\u{1b}[2Jb"}),
+            "reason: the reason contains a control character",
+        ),
         (json!({"by": 1}), "missing field `reason`"),
         (json!({"by": "1", "reason": "r"}), "line 1 column"),
         (

@@ -62,6 +62,21 @@ async fn waiting_for_an_order_ends_with_its_end_or_with_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_short_wait_is_not_enough_to_say_that_there_is_no_such_order() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    // Only the queue knows it.
+    shop.faults.always([Op::Transition], &Fault::Forget);
+    let id = shop.accepted([("A", 1)]).await;
+    let path = format!("/v1/orders/{id}?wait=100ms");
+    let deciding = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shop.start_worker();
+    };
+    let (found, ()) = tokio::join!(shop.get(&path), deciding);
+    assert_eq!(found.ok(200)["status"], "BLOCK");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_order_is_said_to_be_unknown_within_seconds() {
     let shop = Shop::open([("A", 10)]).await;
     let id = id(404);
