@@ -4,7 +4,7 @@ use super::places::{self, Health, Place};
 use crate::config::{Config, InventoryUrl, PaymentUrl, Port, QueueUrl, StatusUrl};
 use crate::domain::format_duration;
 use crate::inventory::http::HttpInventory;
-use crate::inventory::mysql::MysqlInventory;
+use crate::inventory::mysql::{MysqlInventory, MysqlUrl};
 use crate::payments::GatewayIdentity;
 use crate::payments::http::HttpPayments;
 use crate::ports::Error;
@@ -85,12 +85,7 @@ fn scarce(health: &Health) -> Vec<String> {
 async fn inventory(url: &InventoryUrl) -> Option<Examined> {
     let state = match url {
         InventoryUrl::Sqlite(_) => return None,
-        InventoryUrl::Mysql(url) => MysqlInventory::connect(url).await.map(|_| {
-            (
-                "answers, and its schema is this program's".to_owned(),
-                Vec::new(),
-            )
-        }),
+        InventoryUrl::Mysql(url) => mysql(url).await,
         InventoryUrl::Http(url) => HttpInventory::connect(url)
             .await
             .map(|_| ("the inventory service answers".to_owned(), Vec::new())),
@@ -100,6 +95,13 @@ async fn inventory(url: &InventoryUrl) -> Option<Examined> {
         location: url.to_string(),
         state,
     })
+}
+
+async fn mysql(url: &MysqlUrl) -> Result<(String, Vec<String>), Error> {
+    let inventory = MysqlInventory::connect(url).await?;
+    let warnings = inventory.durability_warnings().await?;
+    let words = "answers, and its schema is this program's".to_owned();
+    Ok((words, warnings))
 }
 
 async fn queue(url: &QueueUrl) -> Option<Examined> {

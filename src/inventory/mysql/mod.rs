@@ -23,6 +23,7 @@ mod audit;
 mod bodies;
 mod connect;
 mod dead_letters;
+mod durability;
 mod fault;
 mod gateway;
 mod lane;
@@ -47,6 +48,7 @@ use parking_lot::Mutex;
 
 use self::bodies::Bodies;
 use self::connect::{Purpose, Server};
+use self::durability::Durability;
 use self::fault::Fault;
 use self::lane::{Ask, Job, Lane};
 use self::reserve::Reserve;
@@ -97,6 +99,19 @@ impl MysqlInventory {
     /// program or to a newer version of this one; when a migration fails.
     pub async fn migrate(url: &MysqlUrl) -> Result<Migrated, Error> {
         schema::migrate(url).await
+    }
+
+    /// Settings of the server with which a crash can lose what was committed, in words.
+    ///
+    /// # Errors
+    /// When the server did not answer.
+    pub async fn durability_warnings(&self) -> Result<Vec<String>, Error> {
+        let ask = Ask((), |connection, ()| Box::pin(Durability::read(connection)));
+        let durability = self
+            .reading
+            .read("read settings of the server", &ask)
+            .await?;
+        Ok(durability.warnings())
     }
 }
 

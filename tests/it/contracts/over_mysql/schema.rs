@@ -144,6 +144,18 @@ pub async fn a_server_that_cannot_prove_who_it_is_is_refused(on: &OnDatabase) {
     assert!(unreadable.contains("/nowhere.pem"), "{unreadable}");
 }
 
+pub async fn settings_with_which_a_crash_can_lose_commits_are_told(on: &OnDatabase) {
+    let mut client = on.database.client().await;
+    let settings: Option<(u64, u64, u64)> = client
+        .query_first("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit, @@GLOBAL.log_bin, @@GLOBAL.sync_binlog")
+        .await
+        .unwrap();
+    let (flushed, logged, synced) = settings.unwrap();
+    let expected = usize::from(flushed != 1) + usize::from(logged != 0 && synced != 1);
+    let warnings = on.store.port.durability_warnings().await.unwrap();
+    assert_eq!(warnings.len(), expected, "{settings:?}: {warnings:?}");
+}
+
 /// One test per case, over one server.
 macro_rules! schema_suite {
     ($($adapter:tt)+) => {
@@ -156,6 +168,7 @@ macro_rules! schema_suite {
             a_database_of_another_program_is_refused_and_left_alone,
             a_server_that_is_away_or_refuses_is_named_without_the_password,
             a_server_that_cannot_prove_who_it_is_is_refused,
+            settings_with_which_a_crash_can_lose_commits_are_told,
         }
     };
 }
