@@ -4,6 +4,7 @@
 //! - `model`: the ports in memory, in simulated time.
 //! - `faults`: decorators that make any port fail, hang or lie.
 //! - `contracts`: one suite per port, run over every adapter.
+//! - `guarantees`: what the README promises has a test.
 //! - `flow`: the flow over the models, rule by rule and fault by fault.
 //! - `remote`: the HTTP adapters against servers of the test suite.
 //! - `cli`, `http`: the program from outside.
@@ -18,6 +19,7 @@ mod cli;
 mod contracts;
 mod faults;
 mod flow;
+mod guarantees;
 mod http;
 mod make;
 mod model;
