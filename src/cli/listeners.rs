@@ -126,13 +126,15 @@ impl ListenerSettings {
     /// When a file cannot be used, or an address cannot be had.
     pub(super) async fn open(&self) -> anyhow::Result<OpenListeners> {
         let auth = match &self.tokens {
-            Some(path) => Auth::tokens(Tokens::open(path.clone()).map_err(unusable)?),
+            Some(path) => {
+                Auth::tokens(Tokens::open(path.clone()).map_err(|error| unusable(&error))?)
+            }
             None => Auth::open(),
         };
         let certificate = match &self.tls {
             Some((certificate, key)) => {
                 let opened = http::certificate(certificate.clone(), key.clone());
-                Some(Arc::new(opened.map_err(unusable)?))
+                Some(Arc::new(opened.map_err(|error| unusable(&error))?))
             }
             None => None,
         };
@@ -209,8 +211,8 @@ async fn listen(
     Ok((listener, format!("{scheme}://{address}")))
 }
 
-fn unusable(error: http::ReloadError) -> Usage {
-    Usage::new(super::run::chain(&error))
+fn unusable(error: &http::ReloadError) -> Usage {
+    Usage::new(super::run::chain(error))
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub struct Args {
 
 /// What is said once requests are taken.
 #[derive(Serialize)]
-struct Listening {
+struct Announcement {
     listening: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     internal_listening: Option<String>,
@@ -143,7 +143,7 @@ fn announce(
     context: &Context,
 ) -> anyhow::Result<()> {
     if context.out.is_json() {
-        return context.out.json(&Listening {
+        return context.out.json(&Announcement {
             listening: url,
             internal_listening: internal_url,
             worker,

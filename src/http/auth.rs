@@ -234,13 +234,13 @@ impl Auth {
         };
         let Some(token) = presented(headers) else {
             let detail = "this needs a token: send the header `Authorization: Bearer TOKEN`";
-            return Err(refusal(Kind::Unauthorized, detail, String::new()));
+            return Err(refusal(Kind::Unauthorized, detail, "").into());
         };
         let known = is_token(token).then(|| file.value().scopes(token.as_bytes()));
         let Some(scopes) = known.flatten() else {
             let detail = "the token is not known here: it may be misspelt, or no longer be valid";
-            let error = ", error=\"invalid_token\"".to_owned();
-            return Err(refusal(Kind::Unauthorized, detail, error));
+            let error = ", error=\"invalid_token\"";
+            return Err(refusal(Kind::Unauthorized, detail, error).into());
         };
         if scopes.contains_any(needed) {
             return Ok(());
@@ -251,7 +251,7 @@ impl Auth {
             ", error=\"insufficient_scope\", scope=\"{}\"",
             names.join(" ")
         );
-        Err(refusal(Kind::Forbidden, detail, error))
+        Err(refusal(Kind::Forbidden, detail, &error).into())
     }
 }
 
@@ -267,14 +267,14 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
         .then(|| token.trim_matches(' '))
 }
 
-fn refusal(kind: Kind, detail: impl Into<String>, parameters: String) -> Box<Response> {
+fn refusal(kind: Kind, detail: impl Into<String>, parameters: &str) -> Response {
     let mut response = Problem::new(kind, detail).into_response();
     let challenge = format!("{CHALLENGE}{parameters}");
     let challenge =
         HeaderValue::from_str(&challenge).unwrap_or_else(|_| HeaderValue::from_static(CHALLENGE));
     let headers = response.headers_mut();
     headers.insert(header::WWW_AUTHENTICATE, challenge);
-    Box::new(response)
+    response
 }
 
 #[cfg(test)]
@@ -328,10 +328,10 @@ mod tests {
             assert!(!shown.contains("kanarie7"), "{shown}");
         }
         assert!(matches!(parse("# none\n"), Err(TokensError::Empty(_))));
-        let many: String = (0..=TOKENS_MAX)
-            .map(|number| format!("{number:032} orders\n"))
+        let many: Vec<String> = (0..=TOKENS_MAX)
+            .map(|number| format!("{number:032} orders"))
             .collect();
-        let error = parse(&many).unwrap_err().to_string();
+        let error = parse(&many.join("\n")).unwrap_err().to_string();
         assert!(error.starts_with("tokens:1001: too many"), "{error}");
         let bytes = b"\xffkanarie7 orders";
         let error = Tokens::parse(Path::new("tokens"), bytes).unwrap_err();

@@ -19,6 +19,9 @@ const QUIET_TIME_MIN: Duration = Duration::from_secs(1);
 /// Of how many connections one is closed at once when there are too many, so that looking for them is rarely needed.
 const CLOSED_SHARE: usize = 16;
 
+/// How long a new connection waits for one that was told to close: its file stays open until it has.
+const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
+
 /// How long a client may take to read what is sent at first.
 const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -33,12 +36,16 @@ const BUSY: u64 = u64::MAX;
 pub(super) struct Connections {
     most: usize,
     open: Mutex<Open>,
+    /// A place has become free.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
     by_number: HashMap<u64, Arc<Activity>>,
+    /// How many of them were told to close.
+    closing: usize,
     /// Nothing could be closed then.
     looked: Option<Instant>,
 }
@@ -56,17 +63,32 @@ impl Connections {
         Arc::new(Self {
             most: most.max(1),
             open: Mutex::default(),
+            freed: Notify::new(),
         })
     }
 
-    /// A place for a new connection. If there is none, those that have done nothing for longest are closed; none if all
-    /// of them do something.
-    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
+    /// A place for a new connection. If there is none, those that have done nothing for longest are closed, and the new
+    /// one waits for their end; none if all of them do something.
+    pub(super) async fn place(self: &Arc<Self>) -> Option<Place> {
+        let deadline = Instant::now() + ROOM_TIME_MAX;
+        loop {
+            if let Some(place) = self.free_place() {
+                return Some(place);
+            }
+            if self.open.lock().closing == 0 {
+                return None;
+            }
+            let freed = tokio::time::timeout_at(deadline, self.freed.notified());
+            freed.await.ok()?;
+        }
+    }
+
+    fn free_place(self: &Arc<Self>) -> Option<Place> {
         let mut open = self.open.lock();
         if open.by_number.len() >= self.most {
-            open.close_quiet(self.most);
-        }
-        if open.by_number.len() >= self.most {
+            if open.closing == 0 {
+                open.close_quiet(self.most);
+            }
             return None;
         }
         let number = open.next;
@@ -98,8 +120,10 @@ impl Open {
         self.looked = quiet.is_empty().then(Instant::now);
         quiet.sort_unstable();
         for (_, number) in quiet.into_iter().take((most / CLOSED_SHARE).max(1)) {
-            if let Some(activity) = self.by_number.remove(&number) {
+            if let Some(activity) = self.by_number.get(&number) {
+                activity.closing.store(true, Ordering::Relaxed);
                 activity.close.notify_one();
+                self.closing += 1;
             }
         }
     }
@@ -113,7 +137,13 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.open.lock().by_number.remove(&self.number);
+        let mut open = self.connections.open.lock();
+        open.by_number.remove(&self.number);
+        if self.activity.closing.load(Ordering::Relaxed) {
+            open.closing -= 1;
+        }
+        drop(open);
+        self.connections.freed.notify_one();
     }
 }
 
@@ -128,6 +158,8 @@ pub(super) struct Activity {
     /// A request was taken, and its answer is not written yet.
     taken: AtomicBool,
     close: Notify,
+    /// It was told to close.
+    closing: AtomicBool,
 }
 
 impl Activity {
@@ -138,6 +170,7 @@ impl Activity {
             answering: AtomicBool::new(false),
             taken: AtomicBool::new(false),
             close: Notify::new(),
+            closing: AtomicBool::new(false),
         }
     }
 
@@ -322,29 +355,49 @@ mod tests {
 
     use super::*;
 
+    /// A connection that ends when it is told to.
+    fn obey(place: Place) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(async move {
+            place.activity().closed().await;
+            drop(place);
+        })
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_new_connection_takes_the_place_of_the_one_that_is_quiet_for_longest() {
         let connections = Connections::new(3);
-        let busy = connections.place().unwrap();
+        let busy = connections.place().await.unwrap();
         busy.activity().begin_request();
-        let oldest = connections.place().unwrap();
+        let oldest = obey(connections.place().await.unwrap());
         tokio::time::advance(Duration::from_millis(10)).await;
-        let old = connections.place().unwrap();
-        // All have just come.
-        assert!(connections.place().is_none());
+        let old = obey(connections.place().await.unwrap());
+        assert!(connections.place().await.is_none(), "all have just come");
         tokio::time::advance(QUIET_TIME_MIN).await;
-        let new = connections.place().unwrap();
-        oldest.activity().closed().await;
-        // Its end does not free the place a second time.
-        drop(oldest);
+        let new = connections.place().await.unwrap();
+        oldest.await.unwrap();
+        assert!(!old.is_finished());
         new.activity().begin_request();
-        let newer = connections.place().unwrap();
-        old.activity().closed().await;
+        let newer = connections.place().await.unwrap();
+        old.await.unwrap();
         newer.activity().begin_request();
         tokio::time::advance(QUIET_TIME_MIN).await;
-        assert!(connections.place().is_none(), "all are busy");
+        assert!(connections.place().await.is_none(), "all are busy");
         drop(busy);
-        assert!(connections.place().is_some());
+        assert!(connections.place().await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_taken_until_its_connection_has_ended() {
+        let connections = Connections::new(1);
+        let stubborn = connections.place().await.unwrap();
+        tokio::time::advance(QUIET_TIME_MIN).await;
+        for _ in 0..2 {
+            let began = Instant::now();
+            assert!(connections.place().await.is_none());
+            assert_eq!(began.elapsed(), ROOM_TIME_MAX);
+        }
+        drop(stubborn);
+        assert!(connections.place().await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -387,8 +440,9 @@ mod tests {
     async fn a_client_that_does_not_read_counts_as_quiet() {
         let (server, _client) = tokio::io::duplex(64);
         let connections = Connections::new(1);
-        let place = connections.place().unwrap();
+        let place = connections.place().await.unwrap();
         let activity = Arc::clone(place.activity());
+        let ended = obey(place);
         activity.begin_request();
         let mut stream = PacedStream::new(server, Arc::clone(&activity));
         activity.end_request();
@@ -396,6 +450,7 @@ mod tests {
             written = stream.write_all(&[0; 1_024]) => panic!("{written:?}"),
             () = tokio::time::sleep(QUIET_TIME_MIN) => {}
         }
-        assert!(connections.place().is_some());
+        assert!(connections.place().await.is_some());
+        ended.await.unwrap();
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::Limits;
 use super::problem::{Kind, Problem, RETRY_AFTER};
@@ -110,7 +111,7 @@ impl Placements {
         running.placements.insert(key, slot);
         drop(running);
         let (flow, placements) = (flow.clone(), Arc::clone(self));
-        tokio::spawn(async move {
+        let placing = async move {
             // Dropped before `sender`, also by a panic: a client that comes after the outcome starts a placement.
             let mut entry = Entry {
                 placements,
@@ -121,7 +122,9 @@ impl Placements {
                 drop(entry);
                 sender.send_replace(Progress::Ended(outcome));
             }
-        });
+        };
+        // What it logs names the request that began it.
+        tokio::spawn(placing.in_current_span());
         Ok(Joined { progress, id })
     }
 

@@ -157,7 +157,7 @@ pub async fn serve<P: Served>(listeners: Vec<Listener>, api: Api<P>) -> io::Resu
 async fn upkeep<P: Served>(api: &Api<P>, certificates: &[Arc<Certificate>]) {
     let certificates = certificates.iter().map(|certificate| certificate.follow());
     tokio::join!(futures::future::join_all(certificates), api.gate().upkeep(),);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn accept_all<P: Served>(listener: Listener, api: Api<P>, alive: mpsc::Sender<()>) {
@@ -180,7 +180,7 @@ async fn accept_all<P: Served>(listener: Listener, api: Api<P>, alive: mpsc::Sen
         };
         let certificate = listener.certificate.clone();
         let alive = alive.clone();
-        if let Some(place) = connections.place() {
+        if let Some(place) = connections.place().await {
             tokio::spawn(async move {
                 connection(stream, certificate, service, place).await;
                 drop(alive);

@@ -287,12 +287,14 @@ async fn large_answers_are_compressed_for_those_who_accept_it() {
     assert_eq!(small.header("content-encoding"), None);
 }
 
+/// A request body with a limit in it.
+type RequestBody<'a> = &'a dyn Fn(u64) -> serde_json::Value;
+
 #[tokio::test(start_paused = true)]
 async fn every_limit_has_a_limit() {
     let shop = Shop::undecided([("A", 1)]).await;
     let filter = |limit: u64| json!({"filter": {"state": null, "reason": null, "customer": null, "after": null, "limit": limit}});
-    type Body<'a> = &'a dyn Fn(u64) -> serde_json::Value;
-    let calls: [(&str, Body<'_>); 6] = [
+    let calls: [(&str, RequestBody<'_>); 6] = [
         ("expired", &|limit| json!({"limit": limit})),
         ("refunds-due", &|limit| json!({"limit": limit})),
         ("items", &|limit| json!({"after": null, "limit": limit})),

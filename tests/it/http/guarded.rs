@@ -335,3 +335,21 @@ fn clients_that_read_nothing_leave_the_service_reachable() {
     }
     assert!(closed > 10, "{closed}");
 }
+
+#[test]
+fn the_log_names_the_request() {
+    let place = Place::new();
+    let behind = Serve::start(&place, &["--no-worker"]);
+    let url = behind.url();
+    let front = Serve::start(&place, &["--no-worker", "--inventory-url", &url]);
+    behind.process.kill();
+    let mut stream = TcpStream::connect(&front.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = "GET /v1/inventory/A HTTP/1.1\r\nhost: oms\r\nrequest-id: basket-7\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("request-id: basket-7\r\n"), "{answer}");
+    front.process.complains("request{id=\"basket-7\"}");
+}
