@@ -7,6 +7,7 @@ use std::future::Future;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ports::Error;
+use crate::supervise::{Tasks, caught};
 
 /// Callers of one batched operation, and the task that serves them.
 #[derive(Debug)]
@@ -25,17 +26,27 @@ where
     I: Clone + Send + Sync + 'static,
     O: Send + 'static,
 {
-    /// Starts the task. It ends when the group is dropped.
-    ///
-    /// `batch` does at most `max` items at once and returns one result each, in the same order. The inbox needs no
-    /// bound of its own: every caller waits for its one item.
+    /// Starts the task, on its own. See [`Group::start_in`].
     pub(crate) fn start<B, F>(max: usize, batch: B) -> Self
     where
         B: Fn(Vec<I>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Vec<O>, Error>> + Send,
     {
+        Self::start_in(&Tasks::default(), "batches", max, batch)
+    }
+
+    /// Starts the task, as one of a service's. It ends when the group is dropped.
+    ///
+    /// `batch` does at most `max` items at once and returns one result each, in the same order. The inbox needs no
+    /// bound of its own: every caller waits for its one item. A batch that panics fails as [`each`] says, and the task
+    /// goes on.
+    pub(crate) fn start_in<B, F>(tasks: &Tasks, name: &'static str, max: usize, batch: B) -> Self
+    where
+        B: Fn(Vec<I>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Vec<O>, Error>> + Send,
+    {
         let (inbox, mut waiting) = mpsc::unbounded_channel::<Entry<I, O>>();
-        tokio::spawn(async move {
+        tasks.spawn(name, async move {
             let mut gathered = Vec::new();
             while waiting.recv_many(&mut gathered, max).await > 0 {
                 let (items, replies): (Vec<I>, Vec<_>) = gathered
@@ -60,7 +71,7 @@ where
     }
 }
 
-/// Does a batch; when it fails for good, halves it until the items at fault stand alone (rule 13).
+/// Does a batch; when it fails for good, or panics, halves it until the items at fault stand alone (rules 13 and 18).
 pub(crate) async fn each<I, O, B, F>(items: Vec<I>, batch: &B) -> Vec<Result<O, Error>>
 where
     I: Clone + Send + Sync,
@@ -73,11 +84,17 @@ where
     let mut todo = vec![(0, items.len())];
     while let Some((from, to)) = todo.pop() {
         let part = items[from..to].to_vec();
-        match batch(part).await {
-            Ok(done) => {
-                assert_eq!(done.len(), to - from, "a batch must answer every item");
-                results.extend(done.into_iter().map(Ok));
+        // What the batch does before it first waits may panic, too.
+        let done = caught("do a batch", async { batch(part).await }).await;
+        let done = done.and_then(|done| {
+            if done.len() == to - from {
+                Ok(done)
+            } else {
+                Err(Error::permanent("tell every item of a batch its result"))
             }
+        });
+        match done {
+            Ok(done) => results.extend(done.into_iter().map(Ok)),
             Err(error) if error.is_transient() || to - from <= 1 => {
                 results.extend((from..to).map(|_| Err(error.clone())));
             }
@@ -146,6 +163,38 @@ mod tests {
             assert_eq!(result.is_err(), item == 13, "{item}");
         }
         assert!(*calls.lock() < 20, "bisecting takes about 2 log n calls");
+    }
+
+    #[tokio::test]
+    async fn a_panic_fails_only_the_item_at_fault_and_the_task_goes_on() {
+        let tasks = Tasks::default();
+        let group = Group::start_in(&tasks, "double", 100, |items: Vec<u32>| async move {
+            assert!(!items.contains(&13), "13 is unlucky");
+            Ok(items.into_iter().map(|item| item * 2).collect())
+        });
+        for _ in 0..2 {
+            let calls = (0..50).map(|item| group.submit(item));
+            for (item, result) in futures::future::join_all(calls).await.iter().enumerate() {
+                match result {
+                    Ok(doubled) => assert_eq!(*doubled as usize, item * 2),
+                    Err(error) => {
+                        assert_eq!(item, 13);
+                        assert!(error.chain().contains("13 is unlucky"), "{}", error.chain());
+                        assert!(!error.is_transient());
+                    }
+                }
+                assert_eq!(result.is_err(), item == 13);
+            }
+        }
+        assert_eq!(tasks.trouble(), None);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_does_not_answer_every_item_fails_instead_of_giving_one_the_result_of_another()
+     {
+        let batch = |items: Vec<u32>| async move { Ok(items.into_iter().skip(1).collect()) };
+        let results: Vec<Result<u32, Error>> = each(vec![1, 2, 3], &batch).await;
+        assert!(results.iter().all(Result::is_err), "{results:?}");
     }
 
     #[tokio::test]

@@ -23,6 +23,8 @@
 //! | [`sqlite`] | the engine under the embedded adapters: one writer, group commit |
 //! | [`http_client`] | HTTP as a client: under the adapters of gateway and inventory service, and the storm |
 //! | `group` | group commit: while one batch is under way, the next gathers |
+//! | `supervise` | background work that outlives its bugs |
+//! | `findings` | rows that contradict each other or cannot be read: logged, in bounded numbers |
 //! | `recent` | a map that keeps the latest values, in bounded memory |
 //! | [`rng`], [`clock`] | where randomness and time come from |
 //!
@@ -55,6 +57,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+mod findings;
 pub mod flow;
 mod group;
 pub mod http;
@@ -69,6 +72,7 @@ pub mod rng;
 pub mod simulate;
 pub mod sqlite;
 pub mod statuses;
+mod supervise;
 pub mod terminal;
 pub mod wiring;
 pub mod worker;

@@ -13,6 +13,16 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
 }
 
+impl Bounds {
+    /// For values of one small size, such as ids: their number bounds their bytes, too.
+    pub(crate) const fn of_small(values: usize) -> Self {
+        Self {
+            values,
+            bytes: usize::MAX,
+        }
+    }
+}
+
 /// The latest values by key.
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
@@ -57,6 +67,12 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         young.bytes += bytes;
     }
 
+    /// The latest value of a key, if it is still kept.
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        let kept = self.young.values.get(key).or_else(|| self.old.get(key));
+        kept.map(|(value, _)| value)
+    }
+
     /// Takes a value out, if it is still kept: the latest of its key, and with it all earlier ones.
     pub(crate) fn take(&mut self, key: &K) -> Option<V> {
         if let Some((value, bytes)) = self.young.values.remove(key) {
@@ -81,6 +97,7 @@ mod tests {
         recent.keep(1, "first", 1);
         recent.keep(2, "another", 1);
         recent.keep(1, "second", 1);
+        assert_eq!(recent.get(&1), Some(&"second"));
         assert_eq!(recent.take(&1), Some("second"));
         assert_eq!(recent.take(&1), None, "the first one is gone with it");
         assert_eq!(recent.take(&3), None);

@@ -8,6 +8,7 @@ use crate::flow::{Flow, Processed, Swept};
 use crate::inventory::DeadLetterIndex;
 use crate::ports::{Error, Ports};
 use crate::queue::{Consumer, Delivery, Position, Queue};
+use crate::supervise::caught;
 
 /// How long one poll waits for the first message.
 const POLL_WAIT: Duration = Duration::from_millis(500);
@@ -172,7 +173,7 @@ where
 {
     let mut delay = TRY_AGAIN.0;
     loop {
-        match flow.process(&deliveries).await {
+        match caught("decide a batch", flow.process(&deliveries)).await {
             Ok(processed) => return Some(processed),
             Err(error) => {
                 tracing::warn!(%error, count = deliveries.len(), "a batch is tried again");
@@ -190,7 +191,7 @@ async fn sweep_until<P: Ports>(flow: Flow<P>, mut end: watch::Receiver<bool>) ->
     let mut total = Swept::default();
     let mut delay = TRY_AGAIN.0;
     while !stopped(&end) {
-        match flow.sweep().await {
+        match caught("sweep what is overdue", flow.sweep()).await {
             Ok(swept) => {
                 delay = TRY_AGAIN.0;
                 total.settled += swept.settled;

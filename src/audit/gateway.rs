@@ -179,6 +179,10 @@ where
         OrderState::Failed if done.captured > Money::ZERO || done.refunds > 0 => {
             let story = ports.inventory().story(id).await?;
             let recorded = story.and_then(|story| story.refund);
+            // Tombstones do not know their amount.
+            if order.batch.is_some() && done.captured != order.amount {
+                find(report, Check::Unpaid, id, mismatch(order, done.captured));
+            }
             if let Some((check, detail)) = failed(done, recorded.as_ref()) {
                 find(report, check, id, detail);
             }
@@ -187,6 +191,14 @@ where
         OrderState::Failed | OrderState::Blocked => {}
     }
     Ok(())
+}
+
+/// What the gateway has captured of an order that failed, where it is not what the order is worth.
+fn mismatch(order: &Order, captured: Money) -> String {
+    format!(
+        "{captured} was paid for an order of {}, and is refunded",
+        order.amount
+    )
 }
 
 /// A placed order is paid, and nothing of it was returned.

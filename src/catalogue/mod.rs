@@ -22,8 +22,7 @@ pub const NAME_BYTES_MAX: usize = 200;
 /// The longest reason of a correction of stock, in bytes.
 pub const REASON_BYTES_MAX: usize = 500;
 
-/// The largest first stock of an item, in units.
-pub const STOCK_MAX: i64 = 1_000_000_000_000;
+pub use crate::inventory::STOCK_MAX;
 
 /// The largest file that is read, in bytes: a file is held in memory while it is read.
 const FILE_BYTES_MAX: u64 = 1 << 30;

@@ -49,6 +49,8 @@ reasons! {
     NegativeInventory = "negative_inventory",
     /// A payment was captured for an order the database does not know.
     MissingOrder = "missing_order",
+    /// Another amount than the order's was captured.
+    AmountMismatch = "amount_mismatch",
     /// The id had been used with another cart.
     IdConflict = "id_conflict",
     /// The message could not be read or stored; it is a dead letter.

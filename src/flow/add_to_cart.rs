@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::place_order::stored;
 use super::stock_cache::{InStock, Known};
 use super::{AddToCart, Added, Failure, Flow, Refusal, message};
 use crate::domain::{AcceptedCart, Cart, CartHash, Line, OrderId, Reason, Status, StatusSet};
@@ -14,6 +15,16 @@ use crate::statuses::{Transition, Transitioned};
 
 /// How long the database may take to tell what a cart is refused or accepted by; nothing was queued then.
 const READ_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What became of an earlier attempt.
+enum Earlier {
+    /// It is decided: this is where it stands.
+    Decided(Added),
+    /// It may be in the queue, undecided.
+    MaybeQueued,
+    /// There was none.
+    None,
+}
 
 impl<P: Ports> Flow<P> {
     /// Steps 1 to 3. Answers once the cart is durable in the queue.
@@ -36,17 +47,22 @@ impl<P: Ports> Flow<P> {
             return Ok(known);
         }
         if let Some(refusal) = self.check_stock(order_id, &cart).await.map_err(port)? {
-            // A retry is not refused: its first attempt may have taken the last unit (rule 6).
-            if chosen.is_some()
-                && let Some(known) = self.known_to_database(order_id, hash).await?
-            {
-                return Ok(known);
+            // A retry is not refused: its first attempt may have taken the last unit, or be about to (rule 6).
+            let earlier = match chosen {
+                Some(_) => self.earlier(order_id, hash).await?,
+                None => Earlier::None,
+            };
+            match earlier {
+                Earlier::Decided(known) => return Ok(known),
+                Earlier::MaybeQueued => {
+                    tracing::debug!(%order_id, "queued again rather than refused");
+                }
+                Earlier::None => {
+                    let refused = &self.metrics().refused;
+                    refused.get_or_create(&refusal.reason.into()).inc();
+                    return Ok(Added::Refused(refusal));
+                }
             }
-            self.metrics()
-                .refused
-                .get_or_create(&refusal.reason.into())
-                .inc();
-            return Ok(Added::Refused(refusal));
         }
         let backlog = self.backlog().await.map_err(port)?;
         if backlog >= self.settings().backlog_max {
@@ -64,11 +80,13 @@ impl<P: Ports> Flow<P> {
     /// Publishes first, then sets INIT if absent: INIT without a message would wait for ever.
     async fn accept(&self, accepted: AcceptedCart) -> Result<Added, Failure> {
         let AcceptedCart { order_id, hash, .. } = accepted;
+        let sending = self.0.unacknowledged.sending(order_id);
         self.0
             .publish
             .submit(message::encode(&accepted))
             .await
             .map_err(|source| Failure::Port { order_id, source })?;
+        sending.acknowledged();
         self.metrics().accepted.inc();
         let init = Transition {
             from: StatusSet::MISSING,
@@ -100,6 +118,26 @@ impl<P: Ports> Flow<P> {
         same_cart(order_id, hash, entry.cart_hash, entry.status, entry.reason).map(Some)
     }
 
+    /// What became of an earlier attempt under an id that a client chose and that the status store does not know.
+    async fn earlier(&self, order_id: OrderId, hash: CartHash) -> Result<Earlier, Failure> {
+        if let Some(known) = self.known_to_database(order_id, hash).await? {
+            return Ok(Earlier::Decided(known));
+        }
+        if self.0.unacknowledged.has(order_id) {
+            return Ok(Earlier::MaybeQueued);
+        }
+        let caught_up = read_in_time("wait for the worker", self.0.caught_up.submit(()));
+        if !caught_up
+            .await
+            .map_err(|source| Failure::Port { order_id, source })?
+        {
+            return Ok(Earlier::MaybeQueued);
+        }
+        // What was in the queue is in the database now.
+        let known = self.known_to_database(order_id, hash).await?;
+        Ok(known.map_or(Earlier::None, Earlier::Decided))
+    }
+
     /// What the database knows of an id that a client chose.
     async fn known_to_database(
         &self,
@@ -108,7 +146,7 @@ impl<P: Ports> Flow<P> {
     ) -> Result<Option<Added>, Failure> {
         let order = read_in_time("read an order", self.order_of(order_id))
             .await
-            .map_err(|source| Failure::Port { order_id, source })?;
+            .map_err(|source| stored(order_id, source))?;
         order
             .map(|order| {
                 same_cart(
@@ -174,7 +212,7 @@ impl<P: Ports> Flow<P> {
             reason,
             sku: line.sku.clone(),
             stock_version: level.map_or(0, |level| level.version),
-            retry_after: until.map(|until| until.since(self.now())),
+            retry_after: until.map(|until| self.0.hold_times.advice(until.since(self.now()))),
         })
     }
 }

@@ -79,7 +79,8 @@ pub struct Refusal {
     pub sku: Sku,
     /// The stock version it was decided on; 0 for an unknown item.
     pub stock_version: u64,
-    /// When trying again may help: until the earliest hold expires.
+    /// When trying again may help: after the time for which units are usually held, at the latest when the earliest hold
+    /// ends.
     pub retry_after: Option<Duration>,
 }
 
@@ -102,7 +103,7 @@ pub enum CancelOutcome {
     Failed(Reason),
     /// Too late: it was paid for.
     Placed,
-    /// Not decided yet, or the gateway does not answer: try again.
+    /// A charge may have begun, and the gateway does not answer: try again.
     Undecided(Status),
 }
 
@@ -167,6 +168,16 @@ pub enum Failure {
         /// The order.
         order_id: OrderId,
     },
+    /// Nobody knows this order, and carts are still to be decided: it may be among them (rule 3).
+    #[error(
+        "order {order_id} is not known yet, and {backlog} carts are still to be decided; nothing was changed; repeat the request"
+    )]
+    NotKnownYet {
+        /// The order.
+        order_id: OrderId,
+        /// How many are to be decided.
+        backlog: u64,
+    },
     /// The backlog is over its bound.
     #[error(
         "{backlog} carts are waiting to be decided, which is the most allowed; try again later"
@@ -176,6 +187,18 @@ pub enum Failure {
         order_id: OrderId,
         /// How many are waiting.
         backlog: u64,
+    },
+    /// What is stored of the order contradicts itself, or cannot be read (rule 18). It stays as it is until that is
+    /// repaired; then the sweep, or a repeat, settles it.
+    #[error(
+        "order {order_id} cannot be settled, since what is stored of it is damaged; `oms audit` shows what has to be repaired"
+    )]
+    Damaged {
+        /// The order.
+        order_id: OrderId,
+        /// What is wrong.
+        #[source]
+        source: Error,
     },
     /// A port did not answer. For a cart, "not accepted" is never said: repeat it with the same id.
     #[error("order {order_id} is in doubt; repeat the request with the same id")]

@@ -3,10 +3,12 @@
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 
-use super::{Flow, Placement};
-use crate::domain::Reason;
+use super::place_order::stored;
+use super::{Failure, Flow, Placement};
+use crate::domain::{Order, Reason};
 use crate::inventory::Inventory;
 use crate::ports::{Error, Ports};
+use crate::supervise::caught;
 
 /// The most overdue orders, and the most refunds, of one round.
 pub(super) const SWEEP_MAX: usize = 1_000;
@@ -68,13 +70,19 @@ impl<P: Ports> Flow<P> {
         let after = self.0.swept_to.get();
         let overdue = self.ports().inventory().expired(after, SWEEP_MAX).await?;
         let full = self.0.swept_to.passes(&overdue);
-        let mut released = futures::stream::iter(overdue)
-            .map(|order| async move { self.release(&order, Reason::Expired).await })
+        // A damaged order waits for its repair, not for the next round (rule 18).
+        let sound = overdue
+            .into_iter()
+            .filter(|order| !self.0.damaged.was_met(order.order_id));
+        let mut released = futures::stream::iter(sound)
+            .map(|order| async move { self.expire(&order).await })
             .buffer_unordered(ASKED_AT_ONCE);
         while let Some(result) = released.next().await {
             match result {
                 Ok(Placement::Placed | Placement::Failed(_)) => swept.settled += 1,
                 Ok(Placement::Waiting(_)) => swept.awaiting_gateway += 1,
+                // It is noted, and logged, already.
+                Err(Failure::Damaged { .. }) => {}
                 Err(error) => tracing::warn!(%error, "an overdue order is not settled"),
             }
         }
@@ -83,5 +91,20 @@ impl<P: Ports> Flow<P> {
         // Those that wait for the gateway stay overdue: only progress is a reason to go on at once.
         swept.more = full && swept.settled > 0;
         Ok(swept)
+    }
+
+    /// Releases one overdue order. A panic is an error of this order alone.
+    async fn expire(&self, order: &Order) -> Result<Placement, Failure> {
+        let id = order.order_id;
+        let released = caught("release an overdue order", async {
+            Ok(self.release(order, Reason::Expired).await)
+        });
+        match released.await {
+            Ok(released) => released,
+            Err(panicked) => {
+                self.0.damaged.note(id, &panicked);
+                Err(stored(id, panicked))
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::place_order::port;
+use super::place_order::{port, stored};
 use super::service::bounded;
 use super::{Failure, Flow, Found, OrderStory, OrderView};
 use crate::domain::{Order, OrderId, OrderState, Status};
@@ -27,16 +27,18 @@ pub(super) async fn find<P: Ports>(
     flow: &Flow<P>,
     id: OrderId,
     began: Instant,
-) -> Result<Found, Error> {
-    if let Some(view) = look(flow, id).await? {
+) -> Result<Found, Failure> {
+    let unread = |source| stored(id, source);
+    if let Some(view) = look(flow, id).await.map_err(unread)? {
         return Ok(Found::Order(view));
     }
     let queue = flow.ports().queue();
-    let end = queue.end().await?;
+    let away = |source| port(id, source);
+    let end = queue.end().await.map_err(away)?;
     loop {
         // Read before the database is: what was consumed by then is found there.
-        let consumed = queue.consumed(&end).await?;
-        if let Some(view) = look(flow, id).await? {
+        let consumed = queue.consumed(&end).await.map_err(away)?;
+        if let Some(view) = look(flow, id).await.map_err(unread)? {
             return Ok(Found::Order(view));
         }
         if consumed {
@@ -44,7 +46,7 @@ pub(super) async fn find<P: Ports>(
         }
         if began.elapsed() >= LOOK_FOR {
             return Ok(Found::Unknown {
-                backlog: queue.backlog().await?.max(1),
+                backlog: queue.backlog().await.map_err(away)?.max(1),
             });
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -94,7 +96,7 @@ impl<P: Ports> Flow<P> {
     /// # Errors
     /// [`Failure::Port`] when the database did not answer.
     pub async fn present(&self, id: OrderId) -> Result<Option<OrderView>, Failure> {
-        look(self, id).await.map_err(|source| port(id, source))
+        look(self, id).await.map_err(|source| stored(id, source))
     }
 }
 
@@ -130,7 +132,7 @@ impl<P: Ports<Inventory: Administration>> Flow<P> {
         let written = bounded(ports.statuses().history(id));
         let (story, attempts, written) =
             tokio::join!(ports.inventory().story(id), attempts, written);
-        let story = story.map_err(|source| port(id, source))?;
+        let story = story.map_err(|source| stored(id, source))?;
         let attempts = attempts.ok().and_then(Result::ok).unwrap_or_default();
         let written = written.unwrap_or_default();
         let history = history(written, story.as_ref().map(|story| &story.order));

@@ -32,6 +32,8 @@ pub struct Metrics {
     refunds_due: Family<NoLabels, Gauge>,
     /// For how long the oldest of them has been due, in seconds.
     refund_oldest_due: Family<NoLabels, Gauge>,
+    /// Attempts to settle an order whose stored rows are damaged.
+    pub damaged: Counter,
     /// Messages set aside as dead letters.
     pub dead_letters: Counter,
     /// Carts per reserve transaction.
@@ -76,6 +78,7 @@ impl Default for Metrics {
             refunds_refused: Counter::default(),
             refunds_due: Family::default(),
             refund_oldest_due: Family::default(),
+            damaged: Counter::default(),
             dead_letters: Counter::default(),
             batch_carts: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
             reserve_seconds: seconds(),
@@ -133,6 +136,11 @@ impl Metrics {
             "For how long the oldest due refund has been due",
             Unit::Seconds,
             self.refund_oldest_due.clone(),
+        );
+        registry.register(
+            "damaged_orders",
+            "Attempts to settle an order whose stored rows are damaged",
+            self.damaged.clone(),
         );
         registry.register(
             "dead_letters",

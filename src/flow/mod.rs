@@ -10,6 +10,9 @@
 //! | `cancel`, `expire` | the undo by the buyer, and by time |
 //! | `refunds` | executes refunds that are owed |
 //! | `decided` | what this process's worker has just decided, for its placeOrders |
+//! | `damaged` | orders whose stored rows contradict each other |
+//! | `hold_times` | how long units are usually held, for those who are refused |
+//! | `unacknowledged` | carts that may be in the queue although nobody has acknowledged them |
 //! | `find` | what can be told of an order |
 //!
 //! `flow` knows four ports and a clock, and never names a backend. It never reads the system's clock or randomness.
@@ -17,9 +20,11 @@
 mod add_to_cart;
 mod api;
 mod cancel;
+mod damaged;
 mod decided;
 mod expire;
 mod find;
+mod hold_times;
 mod message;
 mod metrics;
 mod payment;
@@ -30,6 +35,7 @@ mod service;
 mod settle;
 mod stock_cache;
 mod stock_reads;
+mod unacknowledged;
 
 pub use api::{
     AddToCart, Added, CancelOutcome, Failure, Found, OrderStory, OrderView, Placement, Refusal,

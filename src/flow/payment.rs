@@ -92,7 +92,7 @@ impl<P: Ports> Flow<P> {
             match self
                 .order_of(id)
                 .await
-                .map_err(|source| super::place_order::port(id, source))?
+                .map_err(|source| super::place_order::stored(id, source))?
             {
                 Some(order) if order.state != OrderState::Blocked => return Ok(Turn::Over(order)),
                 _ if woken.is_err() => tokio::time::sleep_until(slice).await,
@@ -117,6 +117,10 @@ impl<P: Ports> Flow<P> {
     async fn find_outcome(&self, order: &Order, deadline: Instant) -> Outcome {
         let mut delay = ASK_AGAIN.0;
         loop {
+            // Before every charge: waiting for another payer's silence takes time, too (rule 15).
+            if !self.time_to_charge(order) {
+                return Outcome::OutOfTime;
+            }
             match self.charge(order).await {
                 Ok(Verdict::Captured { amount }) => return Outcome::Captured(amount),
                 Ok(Verdict::Declined { .. }) => return Outcome::Declined,

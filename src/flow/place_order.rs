@@ -66,7 +66,7 @@ impl Search {
             None => false,
         };
         let seen = flow.look(id, above, slice).await;
-        let seen = seen.map_err(|source| port(id, source))?;
+        let seen = seen.map_err(|source| stored(id, source))?;
         if matches!(seen, Seen::Unknown) {
             if consumed && began.elapsed() >= UNKNOWN_WAIT_MIN {
                 return Err(Failure::UnknownOrder { order_id: id });
@@ -127,7 +127,7 @@ impl<P: Ports> Flow<P> {
         match self.status_of(id).await {
             Ok(None) => {
                 let order = self.order_of(id).await;
-                Ok(order.map_err(|source| port(id, source))?.is_some())
+                Ok(order.map_err(|source| stored(id, source))?.is_some())
             }
             Ok(Some(_)) | Err(_) => Ok(true),
         }
@@ -186,7 +186,10 @@ impl<P: Ports> Flow<P> {
                 if !is_known {
                     return Ok(None);
                 }
-                return self.give_up(id, cart_hash, maybe_paid).await.map(Some);
+                return self
+                    .write_off(id, Reason::GaveUp, cart_hash, maybe_paid)
+                    .await
+                    .map(Some);
             }
         }
     }
@@ -222,18 +225,20 @@ impl<P: Ports> Flow<P> {
         })
     }
 
-    /// The undo of accepting a cart that nobody decided in time: a tombstone, which excludes a late reserve (rule 3).
+    /// The undo of accepting a cart that nobody has decided: a tombstone, which excludes a late reserve (rule 3). An order
+    /// that is decided by then stays as it is.
     ///
     /// Where the status store remembers a payment, the database has lost the order: the gateway is asked, and what was
     /// captured is owed (rule 2).
-    async fn give_up(
+    pub(super) async fn write_off(
         &self,
         id: OrderId,
+        reason: Reason,
         cart_hash: Option<CartHash>,
         maybe_paid: bool,
     ) -> Result<Order, Failure> {
         let mut action = SettleAction::Abandon {
-            reason: Reason::GaveUp,
+            reason,
             customer: None,
             cart_hash,
         };
@@ -246,10 +251,10 @@ impl<P: Ports> Flow<P> {
         let outcome = self
             .settle(id, action)
             .await
-            .map_err(|source| port(id, source))?;
+            .map_err(|source| stored(id, source))?;
         outcome
             .order
-            .ok_or_else(|| port(id, Error::permanent("give up an order")))
+            .ok_or_else(|| stored(id, Error::permanent("write an order off")))
     }
 
     /// What a client is told of an order that is final, after making sure that the status store says so, too.
@@ -270,6 +275,16 @@ impl<P: Ports> Flow<P> {
     }
 }
 
+/// A port that did not answer.
 pub(super) fn port(order_id: OrderId, source: Error) -> Failure {
     Failure::Port { order_id, source }
+}
+
+/// The failure to read or settle an order in the database: what it refuses for good is damaged (rule 18).
+pub(super) fn stored(order_id: OrderId, source: Error) -> Failure {
+    if source.is_transient() {
+        Failure::Port { order_id, source }
+    } else {
+        Failure::Damaged { order_id, source }
+    }
 }

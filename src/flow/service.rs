@@ -9,12 +9,15 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::damaged::Damaged;
 use super::decided::Decided;
 use super::expire::RoundEnd;
+use super::hold_times::HoldTimes;
 use super::refunds::Pauses;
 use super::stock_cache::StockCache;
 use super::stock_reads::Share;
-use super::{Metrics, Settings, stock_reads};
+use super::unacknowledged::Unacknowledged;
+use super::{Metrics, Settings, stock_reads, unacknowledged};
 use crate::domain::{CartHash, Line, Order, OrderId, Reason, Status, StatusSet, Timestamp};
 use crate::group::Group;
 use crate::inventory::{HoldEnd, Inventory, Owed, Settle, SettleOutcome, StockLevel};
@@ -22,6 +25,7 @@ use crate::ports::{self, Clock, Error, ErrorKind, Ports};
 use crate::queue::{Message, Position, Queue};
 use crate::rng::{OrderIds, Rng};
 use crate::statuses::{StatusEntry, Statuses, Transition, Transitioned};
+use crate::supervise::Tasks;
 
 /// How long a call to the status store may hold up the flow (rule 16).
 const STATUS_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -54,6 +58,12 @@ pub(super) struct Inner<P: Ports> {
     pub(super) metrics: Metrics,
     pub(super) stock: Arc<StockCache>,
     pub(super) decided: Decided,
+    pub(super) damaged: Damaged,
+    pub(super) hold_times: HoldTimes,
+    pub(super) unacknowledged: Unacknowledged,
+    /// Whether the worker has decided what was in the queue when it was asked.
+    pub(super) caught_up: Group<(), bool>,
+    tasks: Tasks,
     pub(super) publish: Group<Message, Position>,
     pub(super) orders: Group<OrderId, Option<Order>>,
     pub(super) settle: Group<Settle, SettleOutcome>,
@@ -92,11 +102,12 @@ impl<P: Ports> Flow<P> {
         let ports = Arc::new(ports);
         let stock = Arc::new(StockCache::default());
         let metrics = Metrics::default();
-        let shared_cache = stock_reads::share(Arc::clone(&ports));
+        let tasks = Tasks::default();
+        let shared_cache = stock_reads::share(&tasks, Arc::clone(&ports));
         let settle = {
             let (stock, shared_cache, metrics) =
                 (Arc::clone(&stock), shared_cache.clone(), metrics.clone());
-            group(&ports, move |ports: Arc<P>, batch| {
+            group(&tasks, "settle", &ports, move |ports: Arc<P>, batch| {
                 let (stock, shared_cache, metrics) =
                     (Arc::clone(&stock), shared_cache.clone(), metrics.clone());
                 async move {
@@ -114,28 +125,41 @@ impl<P: Ports> Flow<P> {
         };
         let stock_reads = {
             let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
-            group(&ports, move |ports: Arc<P>, lines| {
+            group(&tasks, "read stock", &ports, move |ports: Arc<P>, lines| {
                 let (stock, shared_cache) = (Arc::clone(&stock), shared_cache.clone());
                 async move { stock_reads::read(&*ports, &stock, &shared_cache, lines, true).await }
             })
         };
-        let refresh = stock_reads::refresh(&ports, &stock, &shared_cache);
+        let refresh = stock_reads::refresh(&tasks, &ports, &stock, &shared_cache);
         let inner = Inner {
-            publish: group(&ports, |ports, batch| async move {
+            publish: group(&tasks, "publish", &ports, |ports, batch| async move {
                 ports.queue().publish(batch).await
             }),
-            orders: group(&ports, |ports, ids| async move {
+            orders: group(&tasks, "read orders", &ports, |ports, ids| async move {
                 ports.inventory().orders(ids).await
             }),
-            statuses: group(&ports, |ports, ids| async move {
+            statuses: group(&tasks, "read statuses", &ports, |ports, ids| async move {
                 within(STATUS_BATCH_WAIT_MAX, ports.statuses().get(ids)).await
             }),
-            transitions: group(&ports, |ports, batch| async move {
-                within(STATUS_BATCH_WAIT_MAX, ports.statuses().transition(batch)).await
-            }),
+            transitions: group(
+                &tasks,
+                "write statuses",
+                &ports,
+                |ports, batch| async move {
+                    within(STATUS_BATCH_WAIT_MAX, ports.statuses().transition(batch)).await
+                },
+            ),
             settle,
             stock_reads,
             refresh,
+            damaged: Damaged::counted_by(metrics.damaged.clone()),
+            hold_times: HoldTimes::default(),
+            unacknowledged: Unacknowledged::default(),
+            caught_up: group(&tasks, "catch up", &ports, |ports, asked| async move {
+                let caught_up = unacknowledged::caught_up(&*ports).await?;
+                Ok(vec![caught_up; asked.len()])
+            }),
+            tasks,
             shared_cache,
             ports,
             settings,
@@ -169,6 +193,11 @@ impl<P: Ports> Flow<P> {
     /// What it counts.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// What is wrong with the service's background tasks, if one has ended early: it has to be restarted.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.tasks.trouble()
     }
 
     /// A fresh, time-ordered order id.
@@ -214,7 +243,8 @@ impl<P: Ports> Flow<P> {
 
     /// The order as the database has it, read together with those that others ask for.
     pub(super) async fn order_of(&self, id: OrderId) -> Result<Option<Order>, Error> {
-        self.0.orders.submit(id).await
+        let read = self.0.orders.submit(id).await;
+        read.inspect_err(|error| self.0.damaged.note(id, error))
     }
 
     /// A transition to `to`, to be written over whatever yields to it (rule 8).
@@ -311,7 +341,7 @@ async fn within<T>(
 }
 
 /// A group whose batches go to the ports.
-fn group<P, I, O, B, F>(ports: &Arc<P>, batch: B) -> Group<I, O>
+fn group<P, I, O, B, F>(tasks: &Tasks, name: &'static str, ports: &Arc<P>, batch: B) -> Group<I, O>
 where
     P: Ports,
     I: Clone + Send + Sync + 'static,
@@ -320,5 +350,7 @@ where
     F: Future<Output = Result<Vec<O>, Error>> + Send,
 {
     let ports = Arc::clone(ports);
-    Group::start(GROUP_MAX, move |items| batch(Arc::clone(&ports), items))
+    Group::start_in(tasks, name, GROUP_MAX, move |items| {
+        batch(Arc::clone(&ports), items)
+    })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::place_order::port;
+use super::place_order::stored;
 use super::{Failure, Flow, Placement};
 use crate::domain::{Money, Order, OrderId, OrderState, Reason, Status};
 use crate::inventory::{Settle, SettleAction, SettleOutcome};
@@ -37,7 +37,7 @@ impl<P: Ports> Flow<P> {
                 Err(error) if error.is_transient() => {
                     return Ok(Placement::Waiting(Status::PaymentSuccess));
                 }
-                Err(error) => return Err(port(id, error)),
+                Err(error) => return Err(stored(id, error)),
             }
         }
     }
@@ -61,7 +61,7 @@ impl<P: Ports> Flow<P> {
                 let outcome = self
                     .settle(id, SettleAction::Release { reason })
                     .await
-                    .map_err(|error| port(id, error))?;
+                    .map_err(|error| stored(id, error))?;
                 self.placement(id, outcome).await
             }
             Err(error) => {
@@ -86,9 +86,17 @@ impl<P: Ports> Flow<P> {
         order_id: OrderId,
         action: SettleAction,
     ) -> Result<SettleOutcome, Error> {
-        let outcome = self.0.settle.submit(Settle { order_id, action }).await?;
+        let submitted = self.0.settle.submit(Settle { order_id, action }).await;
+        let outcome = submitted.and_then(|outcome| match outcome.damage {
+            None => Ok(outcome),
+            Some(damage) => {
+                Err(Error::permanent(format!("settle order {order_id}")).because(damage))
+            }
+        });
+        let outcome = outcome.inspect_err(|error| self.0.damaged.note(order_id, error))?;
         self.0.decided.forget(order_id);
         if let (true, Some(order)) = (outcome.applied, &outcome.order) {
+            self.0.hold_times.learn(order);
             match (order.state, order.reason) {
                 (OrderState::Placed, _) => {
                     self.metrics().placed.inc();

@@ -13,6 +13,7 @@ use crate::domain::{Line, Sku};
 use crate::inventory::{Inventory, StockLevel};
 use crate::ports::{Clock, Error, Ports};
 use crate::statuses::{CachedStock, Statuses};
+use crate::supervise::{Tasks, caught};
 
 /// The most items of one read or write.
 const BATCH_MAX: usize = 2_000;
@@ -111,18 +112,18 @@ fn short_of_held(level: &StockLevel, units: i64) -> bool {
 /// Starts the task that refreshes items which were found in stock, but long ago: else a process that only accepts
 /// would never learn that they are sold.
 pub(super) fn refresh<P: Ports>(
+    tasks: &Tasks,
     ports: &Arc<P>,
     cache: &Arc<StockCache>,
     share: &Share,
 ) -> mpsc::Sender<Line> {
     let (ports, cache, share) = (Arc::clone(ports), Arc::clone(cache), share.clone());
     let (ask, mut asked) = mpsc::channel::<Line>(REFRESHES_MAX);
-    tokio::spawn(async move {
+    tasks.spawn("refresh stock", async move {
         let mut lines = Vec::new();
         while asked.recv_many(&mut lines, BATCH_MAX).await > 0 {
-            if let Err(error) =
-                read(&*ports, &cache, &share, std::mem::take(&mut lines), false).await
-            {
+            let read = read(&*ports, &cache, &share, std::mem::take(&mut lines), false);
+            if let Err(error) = caught("refresh stock", read).await {
                 tracing::debug!(%error, "stock is not refreshed");
             }
         }
@@ -133,14 +134,14 @@ pub(super) fn refresh<P: Ports>(
 /// Starts the task that puts committed stock into the shared cache, latest version of each item only, with the time at
 /// which it was known: however slow the database or the cache is, nobody refuses on what is older than it looks
 /// (rule 7). What is too old already is not put there.
-pub(super) fn share<P: Ports>(ports: Arc<P>) -> Share {
+pub(super) fn share<P: Ports>(tasks: &Tasks, ports: Arc<P>) -> Share {
     let (sender, mut inbox) = mpsc::unbounded_channel::<Committed>();
     let waiting = Arc::new(AtomicUsize::new(0));
     let share = Share {
         inbox: sender,
         waiting: Arc::clone(&waiting),
     };
-    tokio::spawn(async move {
+    tasks.spawn("share stock", async move {
         let mut gathered = Vec::new();
         while inbox.recv_many(&mut gathered, BATCH_MAX).await > 0 {
             let taken = gathered.iter().map(|(_, levels)| levels.len()).sum();
@@ -164,7 +165,8 @@ pub(super) fn share<P: Ports>(ports: Arc<P>) -> Share {
                 continue;
             }
             let levels = latest.into_values().collect();
-            if let Err(error) = bounded(ports.statuses().cache_stock(levels)).await {
+            let cached = bounded(ports.statuses().cache_stock(levels));
+            if let Err(error) = caught("share stock", cached).await {
                 tracing::debug!(%error, "the shared stock cache is behind");
             }
         }

@@ -73,7 +73,7 @@ pub(super) async fn healthz() -> Json<StateBody> {
 /// Whether the service can take orders.
 ///
 /// Asks every store, looks for space on the disk of an embedded one, and remembers for 5 s that a write failed: what is
-/// full still reads.
+/// full still reads. It is not ready any more once a background task has ended early: restart it.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "get_readiness", tag = "operation",
     responses(
@@ -95,6 +95,7 @@ pub(super) async fn readyz<P: Served>(
     let mut troubles: Vec<String> = [inventory, queue, statuses].into_iter().flatten().collect();
     troubles
         .extend((ports.queue().obstacle()).map(|obstacle| format!("queue: {}", obstacle.chain())));
+    troubles.extend(api.flow().trouble());
     troubles.extend(api.trouble().recent());
     if api.is_ending() {
         troubles.push("the service is about to end".to_owned());

@@ -85,18 +85,19 @@ async fn read_expected(
 
 /// Cancel an order that is not paid for.
 ///
-/// The gateway is asked first, so that no payment can arrive afterwards.
+/// The gateway is asked first, so that no payment can arrive afterwards. An order that is not decided yet fails at once.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders",
     params(("id" = schema::Uuid, Path, description = "The order")),
     responses(
         (status = 200, description = "FAILED, by this or before", body = OrderStatus),
-        (status = 202, description = "Not decided yet, or the gateway does not answer: repeat", body = OrderStatus,
+        (status = 202, description = "A charge may have begun, and the gateway does not answer: repeat", body = OrderStatus,
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 400, description = "Not an order id"),
         (status = 404, description = "There is no such order"),
         (status = 409, description = "Too late: it is placed"),
-        (status = 503, description = "A store does not answer: repeat"),
+        (status = 500, description = "What is stored of the order is damaged"),
+        (status = 503, description = "No store knows the order yet, or one does not answer: repeat"),
     )
 )]
 pub(super) async fn cancel<P: Served>(

@@ -79,12 +79,16 @@ kinds! {
     NotJson = UNSUPPORTED_MEDIA_TYPE, "not-json", "The body has to be JSON";
     /// Too many carts are waiting, or too many orders are being placed.
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too much is waiting";
+    /// No store knows the order, and carts that could be it are still to be decided.
+    NotKnownYet = SERVICE_UNAVAILABLE, "not-known-yet", "The order is not known yet";
     /// A store was asked and did not say whether it did it.
     InDoubt = SERVICE_UNAVAILABLE, "in-doubt", "It may have been done";
     /// A store will never do it as asked.
     Impossible = UNPROCESSABLE_ENTITY, "impossible", "A store refuses it for good";
     /// A store did not answer.
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "A store does not answer";
+    /// What is stored of the order contradicts itself: an administrator has to look at it.
+    Damaged = INTERNAL_SERVER_ERROR, "damaged", "What is stored of the order is damaged";
     /// A fault of the program.
     Internal = INTERNAL_SERVER_ERROR, "internal", "A fault of the service";
 }
@@ -264,6 +268,11 @@ impl From<Failure> for Problem {
             Failure::UnknownOrder { order_id } => {
                 Self::new(Kind::UnknownOrder, detail).about(order_id)
             }
+            // What is damaged stands in the log; a client can only wait for its repair.
+            Failure::Damaged { order_id, .. } => Self::new(Kind::Damaged, detail).about(order_id),
+            Failure::NotKnownYet { order_id, .. } => Self::new(Kind::NotKnownYet, detail)
+                .retry_after(RETRY_AFTER)
+                .about(order_id),
             Failure::Overloaded { order_id, .. } => Self::new(Kind::Overloaded, detail)
                 .retry_after(RETRY_AFTER)
                 .about(order_id),

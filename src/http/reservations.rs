@@ -93,7 +93,7 @@ pub(super) async fn create<P: Served>(
     params(("id" = schema::Uuid, Path, description = "The order")),
     responses(
         (status = 200, description = "FAILED, by this or before", body = orders::OrderStatus),
-        (status = 202, description = "Not decided yet, or the gateway does not answer: repeat", body = orders::OrderStatus,
+        (status = 202, description = "A charge may have begun, and the gateway does not answer: repeat", body = orders::OrderStatus,
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 400, description = "Not an order id"),
         (status = 404, description = "There is no such order"),

@@ -4,9 +4,15 @@
 //! [`Book`], calls [`reserve`] or [`settle`], and writes what the [`Changes`] say: counters by UPDATE, orders by
 //! INSERT and UPDATE, refunds by INSERT if absent. Running counters make every decision see the ones before it in the
 //! same batch (rule 10); an order moves stock only while it is BLOCK (rule 9).
+//!
+//! Nothing here panics on what it is given: an order whose rows contradict each other is left as it is, with the
+//! [`Damage`] that was found, and the others of its batch go on (rule 18).
 
+mod damage;
 mod ledger;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -15,6 +21,7 @@ use super::types::{Refund, ReserveOutcome, StockLevel};
 use crate::domain::{
     AcceptedCart, BatchRef, Money, Order, OrderId, OrderLine, OrderState, Reason, Sku, Timestamp,
 };
+pub use damage::Damage;
 use ledger::Ledger;
 pub use settle::settle;
 
@@ -178,12 +185,9 @@ fn decide(
     if amount.is_none() {
         refusal = Some(Reason::Limit);
     }
-    if refusal.is_none() {
-        ledger.move_stock(&mut book.items, &lines, |units| Delta {
-            available: -units,
-            blocked: units,
-            ..Delta::default()
-        });
+    // What is available suffices, so that only a counter at the end of its range is in the way.
+    if refusal.is_none() && ledger.block(&mut book.items, &lines).is_err() {
+        refusal = Some(Reason::Limit);
     }
     Order {
         order_id: cart.order_id,

@@ -7,6 +7,7 @@
 
 mod admin;
 mod audit;
+mod bounds;
 pub mod decide;
 mod gateway;
 pub mod http;
@@ -24,6 +25,7 @@ pub use admin::{
     DeadLetterRow, DeadLetterState, Item, NewItem, OrderFilter, PutOutcome, Story,
 };
 pub use audit::{AuditReport, Check, Finding};
+pub use bounds::{STOCK_MAX, UnitsError, check_units, corrected};
 pub use gateway::{GatewayBinding, GatewayRecord, LOCATION_CHARS_MAX};
 pub use types::{
     HoldEnd, Owed, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle, SettleAction,
@@ -45,7 +47,8 @@ pub trait Inventory: Send + Sync + 'static {
 
     /// Confirms, releases and abandons orders in the given order, in one transaction.
     ///
-    /// Stock moves only with an order that is still BLOCK; every action may be repeated. One outcome per action.
+    /// Stock moves only with an order that is still BLOCK; every action may be repeated. One outcome per action. An order
+    /// whose rows contradict each other is left as it is, with its [`SettleOutcome::damage`], and the others go on.
     fn settle(&self, batch: Vec<Settle>) -> impl Future<Output = Result<Settlement, Error>> + Send;
 
     /// The committed stock of items, `None` for an unknown SKU, in the order asked for. With `with_holds` also when

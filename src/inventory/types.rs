@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::decide::Damage;
 use crate::domain::{
     AcceptedCart, CartHash, Customer, Money, Order, OrderId, Reason, Sku, Timestamp,
 };
@@ -49,8 +50,8 @@ pub struct Settle {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SettleAction {
-    /// Its payment was captured. BLOCK becomes PLACED, or, if stock has become negative under it, FAILED with the
-    /// items back and a refund recorded. A payment for a failed or missing order is refunded (rule 2).
+    /// Its payment was captured. BLOCK becomes PLACED, or, if stock has become negative under it or another amount than
+    /// its own was captured, FAILED with the items back and a refund recorded. A payment for a failed or missing order is refunded (rule 2).
     Confirm {
         /// What was captured, and what a refund would return.
         captured: Money,
@@ -88,6 +89,9 @@ pub struct SettleOutcome {
     pub order: Option<Order>,
     /// Whether this action changed it.
     pub applied: bool,
+    /// Why it could not be settled, and was left as it is: its rows contradict each other (rule 18).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
 }
 
 /// The stock of one item.

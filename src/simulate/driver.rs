@@ -239,7 +239,9 @@ fn order_of(failure: &Failure) -> OrderId {
         Failure::IdConflict { order_id }
         | Failure::CartMismatch { order_id }
         | Failure::UnknownOrder { order_id }
+        | Failure::NotKnownYet { order_id, .. }
         | Failure::Overloaded { order_id, .. }
+        | Failure::Damaged { order_id, .. }
         | Failure::Port { order_id, .. } => *order_id,
     }
 }

@@ -1,6 +1,5 @@
 //! A write with its reply.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,6 +10,7 @@ use tokio::sync::oneshot;
 use super::error::is_disk_full;
 use super::port_error;
 use crate::ports::Error;
+use crate::supervise::Panicked;
 
 /// A write, whatever it returns.
 pub(super) trait Job: Send {
@@ -120,19 +120,5 @@ where
         };
         // A caller that has gone does not need to know.
         let _ = self.reply.send(result);
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("this is a bug: {0}")]
-struct Panicked(String);
-
-impl Panicked {
-    fn new(panic: &(dyn Any + Send)) -> Self {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned());
-        Self(text.unwrap_or_else(|| "it panicked without a word".to_owned()))
     }
 }

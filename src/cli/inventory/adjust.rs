@@ -12,7 +12,7 @@ use super::show::unknown;
 use crate::catalogue::check_reason;
 use crate::cli::{Context, Usage, counted, exit};
 use crate::domain::Sku;
-use crate::inventory::{Adjusted, Adjustment, Administration, StockLevel};
+use crate::inventory::{Adjusted, Adjustment, Administration, STOCK_MAX, StockLevel, check_units};
 use crate::ports::{Clock, Error, ErrorKind};
 use crate::statuses::{CachedStock, Statuses};
 
@@ -54,9 +54,7 @@ struct Shown {
 
 /// Corrects the stock.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
-    if args.by == 0 {
-        return Err(Usage::new("--by 0 corrects nothing; say by how many units").into());
-    }
+    let by = check_units(args.by).map_err(|error| Usage::new(format!("--by {error}")))?;
     let reason = check_reason(&args.reason)
         .map_err(|what| Usage::new(format!("--reason: {what}")))?
         .to_owned();
@@ -65,7 +63,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     let adjustment = Adjustment {
         id,
         sku: args.sku.clone(),
-        by: args.by,
+        by,
         reason,
     };
     let began = ports.clock.now();
@@ -79,7 +77,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
             anyhow::bail!("id {id} was used for another correction; use a new one")
         }
         Some(Adjusted::OutOfRange) => anyhow::bail!(
-            "the stock of {} would leave the range of ±10¹² units; nothing was changed",
+            "the stock of {} would leave the range of ±{STOCK_MAX} units; nothing was changed",
             args.sku
         ),
         Some(Adjusted::UnknownSku) => return Err(unknown(&args.sku)),

@@ -21,6 +21,7 @@ pub(super) const fn explain(reason: Reason) -> &'static str {
             "a correction had taken the stock away under the blocked items"
         }
         Reason::MissingOrder => "a payment was captured for an order the database did not know",
+        Reason::AmountMismatch => "the gateway captured another amount than the order's",
         Reason::IdConflict => "its id had been used with another cart",
         Reason::Poison => "its message could not be processed; see `oms dead-letters list`",
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::schema;
 use crate::catalogue::check_reason;
 use crate::domain::{Money, Sku};
-use crate::inventory::{Item, StockLevel};
+use crate::inventory::{Item, StockLevel, check_units};
 
 /// Which page of the catalogue.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -127,8 +127,8 @@ impl PutBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AdjustRequest {
-    /// By how many units, up or down; not 0.
-    #[schema(example = -5)]
+    /// By how many units, up or down, at most 10¹²; not 0.
+    #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64, example = -5)]
     by: i64,
     /// Why, in words: 1 to 500 bytes.
     #[schema(example = "recount")]
@@ -138,10 +138,7 @@ pub(crate) struct AdjustRequest {
 impl AdjustRequest {
     /// By how many units, or what is wrong with that.
     pub(super) fn units(&self) -> Result<i64, String> {
-        match self.by {
-            0 => Err("by: 0 units change nothing".to_owned()),
-            units => Ok(units),
-        }
+        check_units(self.by).map_err(|error| format!("by: {error}"))
     }
 
     /// Why, or what is wrong with that.

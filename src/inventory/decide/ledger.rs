@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Book, Changes, Context, Delta, ItemRow};
+use super::{Book, Changes, Context, Damage, Delta, ItemRow};
 use crate::domain::{Money, Order, OrderId, OrderLine, OrderState, Reason, Sku};
-use crate::inventory::types::Refund;
+use crate::inventory::types::{Refund, StockLevel};
 
 /// What has changed so far.
 #[derive(Debug, Default)]
@@ -17,41 +17,105 @@ pub(super) struct Ledger {
     refunds: Vec<Refund>,
 }
 
+/// Where units go.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    Block,
+    GiveBack,
+    Sell,
+}
+
+impl Move {
+    const fn of(self, units: i64) -> Delta {
+        let none = Delta {
+            available: 0,
+            blocked: 0,
+            sold: 0,
+            versions: 1,
+        };
+        match self {
+            Self::Block => Delta {
+                available: -units,
+                blocked: units,
+                ..none
+            },
+            Self::GiveBack => Delta {
+                available: units,
+                blocked: -units,
+                ..none
+            },
+            Self::Sell => Delta {
+                blocked: -units,
+                sold: units,
+                ..none
+            },
+        }
+    }
+}
+
+/// The level after a step; none if a counter would leave the range of its type.
+fn after(level: &StockLevel, step: Delta) -> Option<StockLevel> {
+    Some(StockLevel {
+        available: level.available.checked_add(step.available)?,
+        blocked: level.blocked.checked_add(step.blocked)?,
+        sold: level.sold.checked_add(step.sold)?,
+        version: level.version.checked_add(step.versions)?,
+        ..level.clone()
+    })
+}
+
 impl Ledger {
-    pub(super) fn move_stock(
+    /// Takes the units of a cart, which must be available.
+    pub(super) fn block(
         &mut self,
         items: &mut HashMap<Sku, ItemRow>,
         lines: &[OrderLine],
-        step: impl Fn(i64) -> Delta,
-    ) {
+    ) -> Result<(), Damage> {
+        self.move_stock(items, lines, Move::Block)
+    }
+
+    /// Gives the units of a BLOCK order back.
+    pub(super) fn give_back(
+        &mut self,
+        items: &mut HashMap<Sku, ItemRow>,
+        lines: &[OrderLine],
+    ) -> Result<(), Damage> {
+        self.move_stock(items, lines, Move::GiveBack)
+    }
+
+    /// Sells the units of a BLOCK order.
+    pub(super) fn sell(
+        &mut self,
+        items: &mut HashMap<Sku, ItemRow>,
+        lines: &[OrderLine],
+    ) -> Result<(), Damage> {
+        self.move_stock(items, lines, Move::Sell)
+    }
+
+    /// Moves the units of all lines, or of none.
+    fn move_stock(
+        &mut self,
+        items: &mut HashMap<Sku, ItemRow>,
+        lines: &[OrderLine],
+        to: Move,
+    ) -> Result<(), Damage> {
+        for (moved, line) in lines.iter().enumerate() {
+            if let Err(damage) = move_line(items, line, to) {
+                for line in &lines[..moved] {
+                    move_back(items, line, to);
+                }
+                return Err(damage);
+            }
+        }
         for line in lines {
-            let Some(row) = items.get_mut(&line.sku) else {
-                continue;
-            };
-            let step = step(line.quantity.units());
-            row.level.available += step.available;
-            row.level.blocked += step.blocked;
-            row.level.sold += step.sold;
-            row.level.version += 1;
-            assert!(
-                row.level.blocked >= 0,
-                "blocked units of {} would become negative",
-                line.sku
-            );
+            let step = to.of(line.quantity.units());
             let delta = self.deltas.entry(line.sku.clone()).or_default();
             delta.available += step.available;
             delta.blocked += step.blocked;
             delta.sold += step.sold;
-            delta.versions += 1;
+            delta.versions += step.versions;
         }
-    }
-
-    pub(super) fn give_back(&mut self, items: &mut HashMap<Sku, ItemRow>, lines: &[OrderLine]) {
-        self.move_stock(items, lines, |units| Delta {
-            available: units,
-            blocked: -units,
-            ..Delta::default()
-        });
+        Ok(())
     }
 
     pub(super) fn finish(
@@ -61,11 +125,6 @@ impl Ledger {
         reason: Option<Reason>,
         context: &Context,
     ) {
-        assert!(
-            order.state == OrderState::Blocked,
-            "{} is final and was to become {state:?}",
-            order.order_id
-        );
         order.state = state;
         order.reason = reason;
         order.settled_at = Some(context.now);
@@ -121,5 +180,36 @@ impl Ledger {
             updated,
             refunds,
         }
+    }
+}
+
+/// Moves the units of one line, unless the item cannot have them.
+fn move_line(items: &mut HashMap<Sku, ItemRow>, line: &OrderLine, to: Move) -> Result<(), Damage> {
+    let units = line.quantity.units();
+    let sku = || line.sku.clone();
+    let Some(row) = items.get_mut(&line.sku) else {
+        return Err(Damage::MissingItem { sku: sku(), units });
+    };
+    let level =
+        after(&row.level, to.of(units)).ok_or_else(|| Damage::CounterOverflow { sku: sku() })?;
+    if level.blocked < 0 && !matches!(to, Move::Block) {
+        return Err(Damage::TooFewBlocked {
+            sku: sku(),
+            blocked: row.level.blocked,
+            units,
+        });
+    }
+    row.level = level;
+    Ok(())
+}
+
+/// Undoes [`move_line`].
+fn move_back(items: &mut HashMap<Sku, ItemRow>, line: &OrderLine, to: Move) {
+    let step = to.of(line.quantity.units());
+    if let Some(ItemRow { level, .. }) = items.get_mut(&line.sku) {
+        level.available -= step.available;
+        level.blocked -= step.blocked;
+        level.sold -= step.sold;
+        level.version -= step.versions;
     }
 }

@@ -1,11 +1,11 @@
 //! Settling: a blocked order is sold or its items go back, once; money without an order is owed.
 
 use super::ledger::Ledger;
-use super::{Book, Changes, Context, Delta};
+use super::{Book, Changes, Context, Damage};
 use crate::domain::{Money, Order, OrderId, OrderState, Reason};
 use crate::inventory::types::{Settle, SettleAction, SettleOutcome};
 
-/// Settles orders in the given order.
+/// Settles orders in the given order. One whose rows contradict each other stays as it is (rule 18).
 pub fn settle(
     book: &mut Book,
     actions: &[Settle],
@@ -15,18 +15,20 @@ pub fn settle(
     let outcomes = actions
         .iter()
         .map(|settle| {
+            let id = settle.order_id;
             let applied = match &settle.action {
                 SettleAction::Confirm { captured } => {
-                    confirm(book, &mut ledger, settle.order_id, *captured, context)
+                    confirm(book, &mut ledger, id, *captured, context)
                 }
                 SettleAction::Release { reason } => {
-                    release(book, &mut ledger, settle.order_id, *reason, context)
+                    release(book, &mut ledger, id, *reason, context)
                 }
-                SettleAction::Abandon { .. } => abandon(book, &mut ledger, settle, context),
+                SettleAction::Abandon { .. } => Ok(abandon(book, &mut ledger, settle, context)),
             };
             SettleOutcome {
-                order: book.orders.get(&settle.order_id).cloned(),
-                applied,
+                order: book.orders.get(&id).cloned(),
+                applied: matches!(applied, Ok(true)),
+                damage: applied.err(),
             }
         })
         .collect();
@@ -39,7 +41,7 @@ fn confirm(
     id: OrderId,
     captured: Money,
     context: &Context,
-) -> bool {
+) -> Result<bool, Damage> {
     let Some(order) = book.orders.get_mut(&id) else {
         // Paid, and the database knows nothing of it: lost in a failover. Never silently placed (rule 2).
         ledger.tombstone(book, tombstone(id, Reason::MissingOrder, context));
@@ -50,34 +52,37 @@ fn confirm(
             Reason::MissingOrder,
             context,
         );
-        return true;
+        return Ok(true);
     };
     match order.state {
-        OrderState::Placed => false,
+        OrderState::Placed => Ok(false),
         OrderState::Failed => {
             let reason = order.reason.unwrap_or(Reason::Cancelled);
-            ledger.owe(&mut book.refunded, id, captured, reason, context)
+            Ok(ledger.owe(&mut book.refunded, id, captured, reason, context))
         }
         OrderState::Blocked => {
-            let negative = order.lines.iter().any(|line| {
-                book.items
-                    .get(&line.sku)
-                    .is_none_or(|row| row.level.available < 0)
-            });
-            if negative {
-                let reason = Reason::NegativeInventory;
-                ledger.give_back(&mut book.items, &order.lines);
+            let negative = || {
+                order.lines.iter().any(|line| {
+                    let row = book.items.get(&line.sku);
+                    row.is_some_and(|row| row.level.available < 0)
+                })
+            };
+            let reversal = if captured != order.amount {
+                Some(Reason::AmountMismatch)
+            } else if negative() {
+                Some(Reason::NegativeInventory)
+            } else {
+                None
+            };
+            if let Some(reason) = reversal {
+                ledger.give_back(&mut book.items, &order.lines)?;
                 ledger.finish(order, OrderState::Failed, Some(reason), context);
                 ledger.owe(&mut book.refunded, id, captured, reason, context);
             } else {
-                ledger.move_stock(&mut book.items, &order.lines, |units| Delta {
-                    blocked: -units,
-                    sold: units,
-                    ..Delta::default()
-                });
+                ledger.sell(&mut book.items, &order.lines)?;
                 ledger.finish(order, OrderState::Placed, None, context);
             }
-            true
+            Ok(true)
         }
     }
 }
@@ -88,16 +93,16 @@ fn release(
     id: OrderId,
     reason: Reason,
     context: &Context,
-) -> bool {
+) -> Result<bool, Damage> {
     let Some(order) = book.orders.get_mut(&id) else {
-        return false;
+        return Ok(false);
     };
     if order.state != OrderState::Blocked {
-        return false;
+        return Ok(false);
     }
-    ledger.give_back(&mut book.items, &order.lines);
+    ledger.give_back(&mut book.items, &order.lines)?;
     ledger.finish(order, OrderState::Failed, Some(reason), context);
-    true
+    Ok(true)
 }
 
 fn abandon(book: &mut Book, ledger: &mut Ledger, settle: &Settle, context: &Context) -> bool {

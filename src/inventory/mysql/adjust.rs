@@ -11,10 +11,7 @@ use super::read::{self, Lock};
 use super::rows::Fields;
 use super::{sql, write};
 use crate::domain::{Sku, Timestamp};
-use crate::inventory::{Adjusted, Adjustment, StockLevel};
-
-/// No stock leaves this range, so that no counter ever overflows.
-pub(super) const STOCK_MAX: i64 = 1_000_000_000_000;
+use crate::inventory::{Adjusted, Adjustment, StockLevel, corrected};
 
 /// Locks the items in SKU order, then reads the corrections already made, so that a retry sees its first attempt
 /// (rule 12). The same id for another item at the same time is a duplicate key, and the transaction is done again.
@@ -101,10 +98,10 @@ impl Desk {
         let Some(level) = level else {
             return Adjusted::UnknownSku;
         };
-        match level.available.checked_add(adjustment.by) {
-            Some(available) if available.abs() <= STOCK_MAX => level.available = available,
-            _ => return Adjusted::OutOfRange,
-        }
+        let Some(available) = corrected(level.available, adjustment.by) else {
+            return Adjusted::OutOfRange;
+        };
+        level.available = available;
         level.version += 1;
         let level = level.clone();
         self.recorded.insert(adjustment.id, asked);

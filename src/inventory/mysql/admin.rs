@@ -6,16 +6,17 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row, Value};
 
 use super::MysqlInventory;
-use super::adjust::{Adjust, STOCK_MAX};
+use super::adjust::Adjust;
 use super::fault::Fault;
 use super::lane::Ask;
 use super::put::Put;
 use super::read;
 use super::rows::{self, Fields, ORDER_COLUMNS, REFUND_COLUMNS};
 use crate::domain::{Order, OrderId, Sku};
+use crate::inventory::bounds::check_items;
 use crate::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, BatchRow, Item, NewItem, OrderFilter,
-    PutOutcome, Story,
+    PutOutcome, Story, UnitsError,
 };
 use crate::ports;
 
@@ -24,14 +25,7 @@ const ITEM_COLUMNS: &str = "sku, name, price, initial, adjusted, available, bloc
 impl Administration for MysqlInventory {
     async fn put_items(&self, items: Vec<NewItem>) -> Result<Vec<PutOutcome>, ports::Error> {
         let action = format!("put {} items", items.len());
-        if let Some(bad) = items
-            .iter()
-            .find(|item| !(0..=STOCK_MAX).contains(&item.stock))
-        {
-            let refused = StockOutOfRange {
-                sku: bad.sku.clone(),
-                stock: bad.stock,
-            };
+        if let Err(refused) = check_items(&items) {
             return Err(ports::Error::permanent(action).because(refused));
         }
         self.writing.transact(&action, &Put { items }).await
@@ -52,7 +46,7 @@ impl Administration for MysqlInventory {
     async fn adjust(&self, adjustments: Vec<Adjustment>) -> Result<Vec<Adjusted>, ports::Error> {
         let action = format!("adjust {} items", adjustments.len());
         if adjustments.iter().any(|adjustment| adjustment.by == 0) {
-            return Err(ports::Error::permanent(action).because(AdjustedByNothing));
+            return Err(ports::Error::permanent(action).because(UnitsError::Zero));
         }
         self.writing
             .transact(&action, &Adjust { adjustments })
@@ -82,17 +76,6 @@ impl Administration for MysqlInventory {
         self.reading.read("read the story of an order", &ask).await
     }
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the stock {stock} of {sku} is out of range: 0 to {STOCK_MAX} units are allowed")]
-struct StockOutOfRange {
-    sku: Sku,
-    stock: i64,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a correction by 0 units changes nothing")]
-struct AdjustedByNothing;
 
 async fn items(
     connection: &mut Conn,
@@ -150,7 +133,25 @@ async fn corrections(
     rows.into_iter().map(correction).collect()
 }
 
+/// A page without the rows that cannot be read, which are logged: more are read in their place, so that a page that is
+/// not full is the last one.
 async fn find(connection: &mut Conn, filter: &OrderFilter) -> Result<Vec<Order>, Fault> {
+    let mut filter = filter.clone();
+    let mut found = Vec::new();
+    loop {
+        let rows = page(connection, &filter).await?;
+        let full = rows.len() == filter.limit;
+        filter.after = rows.last().and_then(read::id_in);
+        let readable = read::readable(rows, rows::order);
+        filter.limit -= readable.len();
+        found.extend(readable);
+        if !full || filter.limit == 0 || filter.after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn page(connection: &mut Conn, filter: &OrderFilter) -> Result<Vec<Row>, Fault> {
     let mut query = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE TRUE");
     let mut values: Vec<Value> = Vec::new();
     let mut only = |condition: &str, value: Option<Value>| {
@@ -183,8 +184,7 @@ async fn find(connection: &mut Conn, filter: &OrderFilter) -> Result<Vec<Order>,
     );
     // Writing to a string cannot fail.
     let _ = write!(query, " ORDER BY order_id LIMIT {}", filter.limit);
-    let rows: Vec<Row> = connection.exec(query, Params::Positional(values)).await?;
-    rows.into_iter().map(rows::order).collect()
+    Ok(connection.exec(query, Params::Positional(values)).await?)
 }
 
 async fn story(connection: &mut Conn, id: OrderId) -> Result<Option<Story>, Fault> {

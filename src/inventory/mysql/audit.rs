@@ -64,7 +64,7 @@ const QUERIES: &[Query] = &[
              UNION ALL \
              SELECT CAST(line.sku AS BINARY) AS sku, 0, 0, SUM(IF(state = 1, line.units, 0)), \
                  SUM(IF(state = 2, line.units, 0)), 0 \
-             FROM orders JOIN JSON_TABLE(orders.cart_lines, '$[*]' COLUMNS \
+             FROM orders JOIN JSON_TABLE(IF(JSON_VALID(orders.cart_lines), orders.cart_lines, '[]'), '$[*]' COLUMNS \
                  (sku VARCHAR(64) PATH '$[0]', units BIGINT PATH '$[1]')) AS line \
              WHERE orders.state IN (1, 2) GROUP BY CAST(line.sku AS BINARY)) AS sides \
          GROUP BY sku \
@@ -75,6 +75,11 @@ const QUERIES: &[Query] = &[
         sql: "SELECT sku, CONCAT('blocked is ', blocked, ' and sold ', sold), \
              GREATEST(-blocked, 0) + GREATEST(-sold, 0) \
          FROM items WHERE blocked < 0 OR sold < 0",
+    },
+    Query {
+        check: Check::Conservation,
+        sql: "SELECT LOWER(HEX(order_id)) AS order_id, 'its cart cannot be read', 1 \
+         FROM orders WHERE NOT JSON_VALID(cart_lines)",
     },
     Query {
         check: Check::Uniqueness,

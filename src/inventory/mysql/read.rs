@@ -10,6 +10,7 @@ use super::fault::Fault;
 use super::rows::{self, Fields, ITEM_COLUMNS, NOW, ORDER_COLUMNS, REFUND_COLUMNS};
 use super::sql;
 use crate::domain::{Order, OrderId, Sku, Timestamp};
+use crate::findings;
 use crate::inventory::decide::ItemRow;
 use crate::inventory::{HoldEnd, Owed, Refund, StockLevel};
 
@@ -137,23 +138,58 @@ pub(super) async fn refunds_of(
     .await
 }
 
+/// Those of the rows that can be read; of each other one it is logged that it cannot (rule 18). The rows begin with
+/// the id of their order.
+pub(super) fn readable<T>(rows: Vec<Row>, read: impl Fn(Row) -> Result<T, Fault>) -> Vec<T> {
+    let read = |row: Row| {
+        let subject = id_in(&row).map_or_else(|| "an order".to_owned(), |id| id.to_string());
+        read(row)
+            .inspect_err(|fault| findings::report(&subject, fault))
+            .ok()
+    };
+    rows.into_iter().filter_map(read).collect()
+}
+
+/// The order's id at the beginning of a row, whatever is wrong with the rest.
+pub(super) fn id_in(row: &Row) -> Option<OrderId> {
+    let bytes: Vec<u8> = row.get_opt(0)?.ok()?;
+    Some(OrderId::from_bytes(bytes.try_into().ok()?))
+}
+
 /// Overdue orders, the longest overdue first.
 pub(super) async fn expired(
     connection: &mut Conn,
     after: Option<HoldEnd>,
     limit: usize,
 ) -> Result<Vec<Order>, Fault> {
-    let after = after.unwrap_or(HoldEnd::FIRST);
-    // Not `(hold_until, order_id) > (?, ?)`: MySQL does not read a range by that.
-    let query = format!(
-        "SELECT {ORDER_COLUMNS} FROM orders FORCE INDEX (orders_open) \
-         WHERE state = 1 AND hold_until BETWEEN ? AND {NOW} AND (hold_until > ? OR order_id > ?) \
-         ORDER BY hold_until, order_id LIMIT {limit}"
-    );
-    let from = after.hold_until.millis();
-    let parameters = (from, from, after.order_id.as_bytes().as_slice());
-    let rows: Vec<Row> = connection.exec(query, parameters).await?;
-    rows.into_iter().map(rows::order).collect()
+    let mut after = after.unwrap_or(HoldEnd::FIRST);
+    let mut found = Vec::new();
+    loop {
+        let left = limit - found.len();
+        // Not `(hold_until, order_id) > (?, ?)`: MySQL does not read a range by that.
+        let query = format!(
+            "SELECT {ORDER_COLUMNS} FROM orders FORCE INDEX (orders_open) \
+             WHERE state = 1 AND hold_until BETWEEN ? AND {NOW} AND (hold_until > ? OR order_id > ?) \
+             ORDER BY hold_until, order_id LIMIT {left}"
+        );
+        let from = after.hold_until.millis();
+        let parameters = (from, from, after.order_id.as_bytes().as_slice());
+        let rows: Vec<Row> = connection.exec(query, parameters).await?;
+        let full = rows.len() == left;
+        // Behind the last row, also if that cannot be read.
+        let last = rows.last().and_then(|row| {
+            let millis = row.get_opt(rows::HOLD_UNTIL)?.ok()?;
+            Some(HoldEnd {
+                hold_until: Timestamp::from_millis(millis),
+                order_id: id_in(row)?,
+            })
+        });
+        found.extend(readable(rows, rows::order));
+        match last {
+            Some(last) if full && found.len() < limit => after = last,
+            _ => return Ok(found),
+        }
+    }
 }
 
 /// Refunds that are not executed, the oldest first.
@@ -172,7 +208,7 @@ pub(super) async fn refunds_due(
     let from = after.recorded_at.millis();
     let parameters = (from, from, after.order_id.as_bytes().as_slice());
     let rows: Vec<Row> = connection.exec(query, parameters).await?;
-    rows.into_iter().map(rows::refund).collect()
+    Ok(readable(rows, rows::refund))
 }
 
 /// Fills in when the earliest hold on each item runs out. Of more than 1,000 held orders only the earliest are read:
@@ -185,16 +221,19 @@ pub(super) async fn earliest_holds(
         return Ok(());
     }
     let query = format!(
-        "SELECT hold_until, cart_lines FROM orders FORCE INDEX (orders_open) \
+        "SELECT order_id, hold_until, cart_lines FROM orders FORCE INDEX (orders_open) \
          WHERE state = 1 ORDER BY hold_until LIMIT {HOLDS_READ_MAX}"
     );
     let rows: Vec<Row> = connection.query(query).await?;
     let mut last = None;
-    for row in rows {
+    let held = readable(rows, |row| {
         let mut fields = Fields::of(row);
-        let until = fields.time()?;
+        fields.order_id()?;
+        Ok((fields.time()?, fields.lines()?))
+    });
+    for (until, lines) in held {
         last = Some(until);
-        for line in fields.lines()? {
+        for line in lines {
             if let Some(level) = levels.get_mut(&line.sku) {
                 level.earliest_hold.get_or_insert(until);
             }

@@ -19,6 +19,9 @@ use crate::inventory::{Refund, StockLevel, lines};
 pub(super) const ORDER_COLUMNS: &str = "order_id, customer, cart_hash, cart_lines, amount, state, reason, \
      accepted_at, decided_at, hold_until, settled_at, batch_id, batch_position";
 
+/// Where `hold_until` is among [`ORDER_COLUMNS`].
+pub(super) const HOLD_UNTIL: usize = 9;
+
 /// The columns that [`standing`] reads.
 pub(super) const STANDING_COLUMNS: &str =
     "order_id, state, reason, settled_at, decided_at, batch_id";

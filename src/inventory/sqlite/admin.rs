@@ -9,28 +9,19 @@ use uuid::Uuid;
 use super::rows::{self, ORDER_COLUMNS};
 use super::{SqliteInventory, read};
 use crate::domain::{Customer, Order, OrderId, Reason, Sku, Timestamp};
+use crate::inventory::bounds::check_items;
 use crate::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, BatchRow, Item, NewItem, OrderFilter,
-    PutOutcome, StockLevel, Story,
+    PutOutcome, StockLevel, Story, UnitsError, corrected,
 };
 use crate::ports::{self, Clock};
-
-/// No stock leaves this range, so that no counter ever overflows.
-const STOCK_MAX: i64 = 1_000_000_000_000;
 
 const ITEM_COLUMNS: &str = "sku, available, blocked, sold, version, name, price, initial, adjusted";
 
 impl<C: Clock> Administration for SqliteInventory<C> {
     async fn put_items(&self, items: Vec<NewItem>) -> Result<Vec<PutOutcome>, ports::Error> {
         let action = format!("put {} items", items.len());
-        if let Some(bad) = items
-            .iter()
-            .find(|item| !(0..=STOCK_MAX).contains(&item.stock))
-        {
-            let refused = StockOutOfRange {
-                sku: bad.sku.clone(),
-                stock: bad.stock,
-            };
+        if let Err(refused) = check_items(&items) {
             return Err(ports::Error::permanent(action).because(refused));
         }
         let now = self.clock.now();
@@ -61,7 +52,7 @@ impl<C: Clock> Administration for SqliteInventory<C> {
     async fn adjust(&self, adjustments: Vec<Adjustment>) -> Result<Vec<Adjusted>, ports::Error> {
         let action = format!("adjust {} items", adjustments.len());
         if adjustments.iter().any(|adjustment| adjustment.by == 0) {
-            return Err(ports::Error::permanent(action).because(AdjustedByNothing));
+            return Err(ports::Error::permanent(action).because(UnitsError::Zero));
         }
         let now = self.clock.now();
         self.store
@@ -119,17 +110,6 @@ impl<C: Clock> Administration for SqliteInventory<C> {
         })
     }
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the stock {stock} of {sku} is out of range: 0 to {STOCK_MAX} units are allowed")]
-struct StockOutOfRange {
-    sku: Sku,
-    stock: i64,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a correction by 0 units changes nothing")]
-struct AdjustedByNothing;
 
 fn bounded(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
@@ -206,9 +186,8 @@ fn adjust(
     let Some(before) = level(connection)? else {
         return Ok(Adjusted::UnknownSku);
     };
-    let available = match before.available.checked_add(adjustment.by) {
-        Some(available) if available.abs() <= STOCK_MAX => available,
-        _ => return Ok(Adjusted::OutOfRange),
+    let Some(available) = corrected(before.available, adjustment.by) else {
+        return Ok(Adjusted::OutOfRange);
     };
     let after = StockLevel {
         available,
@@ -284,10 +263,14 @@ fn find(connection: &Connection, filter: &OrderFilter) -> Result<Vec<Order>, Err
         "order_id >",
         filter.after.map(|after| Box::new(*after.as_bytes()) as _),
     );
-    values.push(Box::new(bounded(filter.limit)));
-    let _ = write!(sql, " ORDER BY order_id LIMIT ?{}", values.len());
-    connection
-        .prepare_cached(&sql)?
-        .query_map(rusqlite::params_from_iter(values), rows::order)?
-        .collect()
+    sql.push_str(" ORDER BY order_id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut orders = statement.query(rusqlite::params_from_iter(values))?;
+    let mut found = Vec::new();
+    while found.len() < filter.limit
+        && let Some(row) = orders.next()?
+    {
+        found.extend(read::readable(row, rows::order));
+    }
+    Ok(found)
 }

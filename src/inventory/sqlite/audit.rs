@@ -50,7 +50,8 @@ const QUERIES: &[Query] = &[
         check: Check::Conservation,
         sql: "WITH lines AS (SELECT state, json_extract(line.value, '$[0]') AS sku, \
                  json_extract(line.value, '$[1]') AS units \
-             FROM orders, json_each(orders.lines) AS line WHERE state IN (1, 2)), \
+             FROM orders, json_each(iif(json_valid(orders.lines), orders.lines, '[]')) AS line \
+             WHERE state IN (1, 2)), \
          carts AS (SELECT sku, sum(iif(state = 1, units, 0)) AS blocked, sum(iif(state = 2, units, 0)) AS sold \
              FROM lines GROUP BY sku) \
          SELECT items.sku, 'blocked is ' || items.blocked || ' and sold ' || items.sold || ', but its orders hold ' \
@@ -67,6 +68,11 @@ const QUERIES: &[Query] = &[
         check: Check::Conservation,
         sql: "SELECT sku, 'blocked is ' || blocked || ' and sold ' || sold, max(-blocked, 0) + max(-sold, 0) \
          FROM items WHERE blocked < 0 OR sold < 0",
+    },
+    Query {
+        check: Check::Conservation,
+        sql: "SELECT lower(hex(order_id)) AS order_id, 'its cart cannot be read', 1 \
+         FROM orders WHERE NOT json_valid(lines)",
     },
     Query {
         check: Check::Uniqueness,

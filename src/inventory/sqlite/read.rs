@@ -6,6 +6,7 @@ use rusqlite::{Connection, Error, OptionalExtension, Row};
 
 use super::rows::{self, ORDER_COLUMNS};
 use crate::domain::{Order, OrderId, Sku, Timestamp};
+use crate::findings;
 use crate::inventory::decide::ItemRow;
 use crate::inventory::{HoldEnd, Owed, Refund, StockLevel};
 
@@ -77,6 +78,16 @@ pub(super) fn orders<'a>(
         .collect()
 }
 
+/// A row that begins with the id of its order; none if it cannot be read, which is logged (rule 18).
+pub(super) fn readable<T>(row: &Row<'_>, read: impl Fn(&Row<'_>) -> Result<T, Error>) -> Option<T> {
+    let reading = read(row).inspect_err(|error| {
+        let id = rows::id(row, 0).ok();
+        let subject = id.map_or_else(|| "an order".to_owned(), |id| id.to_string());
+        findings::report(&subject, error);
+    });
+    reading.ok()
+}
+
 /// Overdue orders, the longest overdue first.
 pub(super) fn expired(
     connection: &Connection,
@@ -85,22 +96,23 @@ pub(super) fn expired(
     limit: usize,
 ) -> Result<Vec<Order>, Error> {
     let after = after.unwrap_or(HoldEnd::FIRST);
-    connection
-        .prepare_cached(&format!(
-            "SELECT {ORDER_COLUMNS} FROM orders
-             WHERE state = 1 AND hold_until <= ?1 AND (hold_until, order_id) > (?2, ?3)
-             ORDER BY hold_until, order_id LIMIT ?4"
-        ))?
-        .query_map(
-            (
-                now.millis(),
-                after.hold_until.millis(),
-                after.order_id.as_bytes(),
-                i64::try_from(limit).unwrap_or(i64::MAX),
-            ),
-            rows::order,
-        )?
-        .collect()
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ORDER_COLUMNS} FROM orders
+         WHERE state = 1 AND hold_until <= ?1 AND (hold_until, order_id) > (?2, ?3)
+         ORDER BY hold_until, order_id"
+    ))?;
+    let mut overdue = statement.query((
+        now.millis(),
+        after.hold_until.millis(),
+        after.order_id.as_bytes(),
+    ))?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = overdue.next()?
+    {
+        found.extend(readable(row, rows::order));
+    }
+    Ok(found)
 }
 
 /// Fills in when the earliest hold on each item runs out. Of more than 1,000 held orders only the earliest are read:
@@ -125,7 +137,9 @@ pub(super) fn earliest_holds(
     let mut held = statement.query([])?;
     let mut last = None;
     while let Some(row) = held.next()? {
-        let order = rows::order(row)?;
+        let Some(order) = readable(row, rows::order) else {
+            continue;
+        };
         last = Some(order.hold_until);
         for line in &order.lines {
             if let Some(until @ None) = wanted.get_mut(&line.sku) {
@@ -167,21 +181,19 @@ pub(super) fn refunds_due(
     limit: usize,
 ) -> Result<Vec<Refund>, Error> {
     let after = after.unwrap_or(Owed::FIRST);
-    connection
-        .prepare_cached(
-            "SELECT order_id, amount, reason, recorded_at, executed_at FROM refunds \
-             WHERE executed_at IS NULL AND (recorded_at, order_id) > (?1, ?2) \
-             ORDER BY recorded_at, order_id LIMIT ?3",
-        )?
-        .query_map(
-            (
-                after.recorded_at.millis(),
-                after.order_id.as_bytes(),
-                i64::try_from(limit).unwrap_or(i64::MAX),
-            ),
-            refund,
-        )?
-        .collect()
+    let mut statement = connection.prepare_cached(
+        "SELECT order_id, amount, reason, recorded_at, executed_at FROM refunds \
+         WHERE executed_at IS NULL AND (recorded_at, order_id) > (?1, ?2) \
+         ORDER BY recorded_at, order_id",
+    )?;
+    let mut due = statement.query((after.recorded_at.millis(), after.order_id.as_bytes()))?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = due.next()?
+    {
+        found.extend(readable(row, refund));
+    }
+    Ok(found)
 }
 
 /// Reads a row of `order_id, amount, reason, recorded_at, executed_at`.

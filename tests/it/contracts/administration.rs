@@ -195,6 +195,18 @@ pub async fn corrections_may_go_below_zero_but_not_out_of_range(store: &Fixture<
     assert_eq!(outcomes[1], Adjusted::UnknownSku);
     assert_eq!(outcomes[2..], vec![Adjusted::OutOfRange; 3]);
     assert_eq!(store.counters("A").await, (-2, 0, 0));
+    // Of an item with nothing available the sum does not overflow, and its absolute value would.
+    store.seed([("B", 0)]).await;
+    for (number, by) in [(6, i64::MIN), (7, i64::MIN + 1), (8, -1_000_000_000_001)] {
+        let outcome = store.corrected(adjustment(number, "B", by)).await;
+        assert_eq!(outcome, Adjusted::OutOfRange, "{by}");
+    }
+    let refused = store.port.adjust(vec![adjustment(9, "B", 0)]).await;
+    assert!(refused.is_err_and(|error| !error.is_transient()));
+    let outcome = store
+        .corrected(adjustment(10, "B", -1_000_000_000_000))
+        .await;
+    assert!(matches!(outcome, Adjusted::Applied(level) if level.available == -1_000_000_000_000));
     store.assert_conserved().await;
 }
 

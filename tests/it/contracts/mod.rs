@@ -7,6 +7,7 @@
 pub mod administration;
 pub mod audit;
 pub mod coverage;
+pub mod damage;
 pub mod dead_letters;
 pub mod payments;
 pub mod queue;
@@ -47,9 +48,14 @@ pub struct Fixture<T> {
     pub clock: ManualClock,
     /// Lets time pass for a store that goes by a clock of its own.
     passing: Option<Passing>,
+    /// Changes the store past the adapter.
+    tampering: Option<Tampering>,
     /// What lives as long as the store.
     _keep: Box<dyn Any + Send>,
 }
+
+/// Runs what [`damage::Tamper`] says.
+type Tampering = Box<dyn Fn(damage::Tamper) -> BoxFuture<'static, ()>>;
 
 /// Makes everything stored older by so much.
 type Passing = Box<dyn Fn(Duration) -> BoxFuture<'static, ()>>;
@@ -61,6 +67,7 @@ impl<T> Fixture<T> {
             other,
             clock,
             passing: None,
+            tampering: None,
             _keep: Box::new(keep),
         }
     }
@@ -75,6 +82,24 @@ impl<T> Fixture<T> {
             passing: Some(Box::new(passing)),
             ..self
         }
+    }
+
+    /// For a store that somebody can change past the adapter.
+    #[must_use]
+    pub fn tampered_by(
+        self,
+        tampering: impl Fn(damage::Tamper) -> BoxFuture<'static, ()> + 'static,
+    ) -> Self {
+        Self {
+            tampering: Some(Box::new(tampering)),
+            ..self
+        }
+    }
+
+    /// Changes the store past the adapter.
+    pub async fn tamper(&self, what: damage::Tamper) {
+        let tampering = self.tampering.as_ref();
+        tampering.expect("nobody can tamper with this store")(what).await;
     }
 
     /// Lets time pass. What was read before may be older afterwards: read it again.

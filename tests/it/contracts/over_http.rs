@@ -30,12 +30,17 @@ async fn open_inventory() -> Opened<HttpInventory> {
     };
     let one = service::serve(open(), &clock).await;
     let other = service::serve(open(), &clock).await;
-    Ok(Fixture::new(
-        one.client(),
-        other.client(),
-        clock,
-        (one, other, folder),
-    ))
+    let path = folder.path().join("oms.db");
+    let fixture = Fixture::new(one.client(), other.client(), clock, (one, other, folder));
+    Ok(fixture.tampered_by(move |what| Box::pin(super::over_sqlite::tamper(path.clone(), what))))
+}
+
+mod damage {
+    crate::contracts::damage::damage_suite!("http", #[tokio::test], super::open_inventory);
+}
+
+mod unreadable {
+    crate::contracts::damage::unreadable_suite!("http", #[tokio::test], super::open_inventory);
 }
 
 mod reserve {

@@ -1,6 +1,8 @@
 //! The contracts over the models, in simulated time.
 
+use super::damage::Tamper;
 use super::{Fixture, Opened};
+use crate::make::sku;
 use crate::model::{
     ManualClock, ModelInventory, ModelPayments, ModelQueue, ModelStatuses, Outcome,
 };
@@ -12,7 +14,23 @@ use crate::model::{
 async fn open_inventory() -> Opened<ModelInventory> {
     let clock = ManualClock::default();
     let model = ModelInventory::new(clock.clone());
-    Ok(Fixture::new(model.clone(), model, clock, ()))
+    let tampered = model.clone();
+    let fixture = Fixture::new(model.clone(), model, clock, ());
+    Ok(fixture.tampered_by(move |what| {
+        let mut state = tampered.state();
+        match what {
+            Tamper::Blocked(name, units) => {
+                state.items.get_mut(&sku(name)).unwrap().level.blocked = units;
+            }
+            Tamper::NoItem(name) => drop(state.items.remove(&sku(name))),
+            Tamper::Cart(_) => unreachable!("the model reads no rows"),
+        }
+        Box::pin(std::future::ready(()))
+    }))
+}
+
+mod damage {
+    crate::contracts::damage::damage_suite!("model", #[tokio::test(start_paused = true)], super::open_inventory);
 }
 
 mod reserve {

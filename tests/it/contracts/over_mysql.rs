@@ -28,9 +28,13 @@ async fn on_database(variable: &str) -> Result<OnDatabase, String> {
     MysqlInventory::migrate(&database.url).await.unwrap();
     let port = MysqlInventory::connect(&database.url).await.unwrap();
     let other = MysqlInventory::connect(&database.url).await.unwrap();
-    let shifting = database.clone();
+    let (shifting, tampered) = (database.clone(), database.clone());
     let store = Fixture::new(port, other, ManualClock::default(), database.clone())
-        .passing_by(move |by| Box::pin(shifting.clone().age(by)));
+        .passing_by(move |by| Box::pin(shifting.clone().age(by)))
+        .tampered_by(move |what| {
+            let database = tampered.clone();
+            Box::pin(async move { database.run(&what.sql("cart_lines")).await })
+        });
     Ok(OnDatabase { store, database })
 }
 
@@ -65,6 +69,12 @@ macro_rules! suites_over {
         }
         mod audit {
             crate::contracts::audit::audit_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod damage {
+            crate::contracts::damage::damage_suite!($adapter, #[tokio::test], super::open);
+        }
+        mod unreadable {
+            crate::contracts::damage::unreadable_suite!($adapter, #[tokio::test], super::open);
         }
         mod limits {
             crate::contracts::over_mysql::limits::limits_suite!($adapter, #[tokio::test], super::own);

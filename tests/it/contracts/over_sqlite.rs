@@ -1,6 +1,8 @@
 //! The contracts over the SQLite adapters: two stores on one file, as two processes have them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use oms::inventory::sqlite::SqliteInventory;
 use oms::queue::sqlite::SqliteQueue;
@@ -8,6 +10,7 @@ use oms::sqlite::{Options, Scope, Store};
 use oms::statuses::sqlite::SqliteStatuses;
 use tempfile::TempDir;
 
+use super::damage::Tamper;
 use super::{Fixture, Opened};
 use crate::model::ManualClock;
 
@@ -27,7 +30,28 @@ fn open<T>(
         adapter(Arc::new(store), clock.clone()).unwrap()
     };
     let (port, other) = (open(), open());
-    Ok(Fixture::new(port, other, clock, folder))
+    let path = folder.path().join("oms.db");
+    let fixture = Fixture::new(port, other, clock, folder);
+    Ok(fixture.tampered_by(move |what| Box::pin(tamper(path.clone(), what))))
+}
+
+/// Changes a file as somebody with `sqlite3` would.
+#[expect(
+    clippy::unused_async,
+    reason = "the stores of other adapters are awaited"
+)]
+pub(super) async fn tamper(path: PathBuf, what: Tamper) {
+    let client = rusqlite::Connection::open(path).unwrap();
+    client.busy_timeout(Duration::from_secs(10)).unwrap();
+    client.execute_batch(&what.sql("lines")).unwrap();
+}
+
+mod damage {
+    crate::contracts::damage::damage_suite!("sqlite", #[tokio::test], super::open_inventory);
+}
+
+mod unreadable {
+    crate::contracts::damage::unreadable_suite!("sqlite", #[tokio::test], super::open_inventory);
 }
 
 #[expect(

@@ -134,6 +134,56 @@ pub async fn abandon_and_reserve_exclude_each_other(store: &Fixture<impl Store>)
     store.assert_conserved().await;
 }
 
+pub async fn a_cancellation_a_reserve_and_a_payment_at_once_end_an_order_one_way(
+    store: &Fixture<impl Store>,
+) {
+    store.seed([("A", 100)]).await;
+    let racers = (0..30).map(async |number| {
+        let order_id = id(number);
+        let carts = vec![accepted(number, [("A", 1)])];
+        let settle = |process: u64, action| {
+            let batch = vec![Settle { order_id, action }];
+            store.either(number + process).settle(batch)
+        };
+        let write_off = SettleAction::Abandon {
+            reason: Reason::Cancelled,
+            customer: None,
+            cart_hash: None,
+        };
+        // The buyer cancels while the worker reserves; whoever finds it reserved pays or releases it.
+        let cancelling = async {
+            let written_off = settle(1, write_off).await.unwrap().outcomes.remove(0);
+            let order = written_off.order.unwrap();
+            if order.state == OrderState::Blocked {
+                settle(1, release(Reason::Cancelled)).await.unwrap();
+            }
+        };
+        let reserving = async {
+            let batch = ReserveBatch { carts, hold: HOLD };
+            let reserved = store.either(number).reserve(batch).await.unwrap();
+            let order = order_of(reserved.outcomes.into_iter().next().unwrap());
+            if order.state == OrderState::Blocked {
+                let captured = money(PRICE);
+                settle(0, SettleAction::Confirm { captured }).await.unwrap();
+            }
+        };
+        tokio::join!(cancelling, reserving);
+        let orders = store.port.orders(vec![order_id]).await.unwrap();
+        let order = orders.into_iter().next().flatten().unwrap();
+        match order.state {
+            OrderState::Placed => assert_eq!(order.reason, None),
+            OrderState::Failed => assert_eq!(order.reason, Some(Reason::Cancelled)),
+            OrderState::Blocked => panic!("{order:?}"),
+        }
+        order.state
+    });
+    let ended = join_all(racers).await;
+    let placed = ended.iter().filter(|state| **state == OrderState::Placed);
+    let placed = i64::try_from(placed.count()).unwrap();
+    assert_eq!(store.counters("A").await, (100 - placed, 0, placed));
+    store.assert_conserved().await;
+}
+
 /// One test per case, over one adapter.
 macro_rules! races_suite {
     ($($adapter:tt)+) => {
@@ -144,6 +194,7 @@ macro_rules! races_suite {
             one_cart_delivered_to_two_workers_at_once_is_blocked_once,
             confirm_and_release_at_once_settle_an_order_one_way,
             abandon_and_reserve_exclude_each_other,
+            a_cancellation_a_reserve_and_a_payment_at_once_end_an_order_one_way,
         }
     };
 }

@@ -14,8 +14,13 @@ const PLACED: (OrderState, Option<Reason>) = (OrderState::Placed, None);
 
 /// Confirms what one unit costs.
 fn confirm() -> SettleAction {
+    confirm_units(1)
+}
+
+/// Confirms what so many units cost.
+fn confirm_units(units: i64) -> SettleAction {
     SettleAction::Confirm {
-        captured: money(PRICE),
+        captured: money(units * PRICE),
     }
 }
 
@@ -55,12 +60,14 @@ impl<I: Store> Fixture<I> {
 pub async fn confirming_sells_once_however_often_it_is_repeated(store: &Fixture<impl Store>) {
     store.seed([("A", 5), ("B", 5)]).await;
     store.order(1, [("A", 2), ("B", 1)]).await;
-    let first = store.settle(vec![(1, confirm())]).await;
+    let first = store.settle(vec![(1, confirm_units(3))]).await;
     let order = first[0].order.clone().unwrap();
     assert!(first[0].applied);
     assert_eq!((order.state, order.reason), PLACED);
     assert!(order.settled_at.is_some());
-    let again = store.settle(vec![(1, confirm()), (1, confirm())]).await;
+    let again = store
+        .settle(vec![(1, confirm_units(3)), (1, confirm_units(3))])
+        .await;
     assert!(again.iter().all(|outcome| !outcome.applied));
     assert_eq!(again[1].order, Some(order.clone()));
     assert_eq!(
@@ -231,7 +238,7 @@ pub async fn a_paid_order_whose_stock_was_corrected_away_fails_and_is_owed(
     store.seed([("A", 2), ("B", 2)]).await;
     store.order(1, [("A", 1), ("B", 1)]).await;
     assert_eq!(store.adjust("A", -2).await.available, -1);
-    let outcomes = store.settle(vec![(1, confirm())]).await;
+    let outcomes = store.settle(vec![(1, confirm_units(2))]).await;
     let order = outcomes[0].order.clone().unwrap();
     assert!(outcomes[0].applied);
     assert_eq!(
@@ -241,7 +248,7 @@ pub async fn a_paid_order_whose_stock_was_corrected_away_fails_and_is_owed(
     assert_eq!(store.counters("A").await, (0, 0, 0));
     assert_eq!(store.counters("B").await, (2, 0, 0), "all lines go back");
     let due = store.due().await;
-    assert_eq!((due[0].order_id, due[0].amount), (id(1), money(PRICE)));
+    assert_eq!((due[0].order_id, due[0].amount), (id(1), money(2 * PRICE)));
     assert_eq!(due[0].reason, Reason::NegativeInventory);
     store.assert_conserved().await;
 }
@@ -319,6 +326,51 @@ pub async fn a_refund_is_due_until_it_is_executed_and_is_owed_once(store: &Fixtu
     assert!(story.refund.unwrap().executed_at.is_some());
 }
 
+pub async fn another_amount_than_the_order_s_is_owed_back_and_places_nothing(
+    store: &Fixture<impl Store>,
+) {
+    store.seed([("A", 3), ("B", 3)]).await;
+    store.order(1, [("A", 1), ("B", 1)]).await;
+    store.order(2, [("A", 1)]).await;
+    store.order(3, [("A", 1)]).await;
+    let one = SettleAction::Confirm { captured: money(1) };
+    let outcomes = store
+        .settle(vec![
+            (1, one.clone()),
+            (2, confirm()),
+            (3, confirm_units(2)),
+        ])
+        .await;
+    let state = |number: usize| {
+        let order = outcomes[number - 1].order.clone().unwrap();
+        (order.state, order.reason)
+    };
+    assert_eq!(state(1), failed(Reason::AmountMismatch));
+    assert_eq!(state(2), PLACED);
+    assert_eq!(state(3), failed(Reason::AmountMismatch));
+    assert!(outcomes.iter().all(|outcome| outcome.applied));
+    // Final: not even the right amount places it afterwards.
+    assert!(!store.settle_one(1, confirm_units(2)).await);
+    assert_eq!(store.state(1).await, Some(failed(Reason::AmountMismatch)));
+    let mut owed: Vec<_> = store.due().await;
+    owed.sort_by_key(|refund| refund.order_id);
+    let owed: Vec<_> = owed
+        .iter()
+        .map(|refund| (refund.order_id, refund.amount, refund.reason))
+        .collect();
+    let mismatch = Reason::AmountMismatch;
+    assert_eq!(
+        owed,
+        [
+            (id(1), money(1), mismatch),
+            (id(3), money(2 * PRICE), mismatch)
+        ]
+    );
+    assert_eq!(store.counters("A").await, (2, 0, 1));
+    assert_eq!(store.counters("B").await, (3, 0, 0));
+    store.assert_conserved().await;
+}
+
 /// One test per case, over one adapter.
 macro_rules! settle_suite {
     ($($adapter:tt)+) => {
@@ -338,6 +390,7 @@ macro_rules! settle_suite {
             stock_adjusted_back_before_it_is_settled_fails_nobody,
             a_unit_released_in_the_same_batch_covers_a_missing_one,
             a_refund_is_due_until_it_is_executed_and_is_owed_once,
+            another_amount_than_the_order_s_is_owed_back_and_places_nothing,
         }
     };
 }

@@ -93,6 +93,8 @@ pub enum Fault {
     Unavailable,
     /// It is not done, and never will be.
     Permanent,
+    /// It panics.
+    Panic,
     /// It is not done, and nobody can tell.
     LostBefore,
     /// It is done, and nobody can tell.
@@ -223,6 +225,7 @@ impl Faults {
             match &fault {
                 Fault::Unavailable => return Err(Error::unavailable(format!("{op:?}"))),
                 Fault::Permanent => return Err(Error::permanent(format!("{op:?}"))),
+                Fault::Panic => panic!("{op:?} has a bug"),
                 Fault::LostBefore => return Err(Error::outcome_unknown(format!("{op:?}"))),
                 Fault::DelayBefore(delay) => sleep(*delay).await,
                 Fault::HoldBefore(gate) => gate.pass().await,

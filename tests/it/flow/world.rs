@@ -26,7 +26,7 @@ pub type Ports = Backends<
     ManualClock,
 >;
 
-type Bare = Backends<ModelInventory, ModelQueue, ModelStatuses, ModelPayments, ManualClock>;
+pub type Bare = Backends<ModelInventory, ModelQueue, ModelStatuses, ModelPayments, ManualClock>;
 
 pub const BLOCKED: Option<(OrderState, Option<Reason>)> = Some((OrderState::Blocked, None));
 pub const PLACED: Option<(OrderState, Option<Reason>)> = Some((OrderState::Placed, None));
@@ -155,6 +155,17 @@ impl World {
         })
     }
 
+    /// The stores as an auditor reads them.
+    pub fn bare(&self) -> Bare {
+        Bare {
+            inventory: self.inventory.clone(),
+            queue: self.queue.clone(),
+            statuses: self.statuses.clone(),
+            payments: self.payments.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
     /// Lets everything come to rest with a fresh, healthy process, and checks every invariant.
     pub async fn check_invariants(&self) {
         self.payments.behave();
@@ -181,15 +192,10 @@ impl World {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         last.end().await;
-        let bare = Bare {
-            inventory: self.inventory.clone(),
-            queue: self.queue.clone(),
-            statuses: self.statuses.clone(),
-            payments: self.payments.clone(),
-            clock: self.clock.clone(),
-        };
         // C, U, P and what of V contradicts the database.
-        let report = oms::audit::committed(&bare, Duration::ZERO).await.unwrap();
+        let report = oms::audit::committed(&self.bare(), Duration::ZERO)
+            .await
+            .unwrap();
         assert_eq!(report.findings, [], "{:?}", report.notes);
         for (order, times) in &self.inventory.journal().reservations {
             assert!(*times <= 1, "U: {order} was reserved {times} times");

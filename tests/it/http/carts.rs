@@ -120,7 +120,7 @@ async fn a_refusal_says_why_and_on_which_stock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_hold_is_refused_with_the_time_after_which_it_may_come_back() {
+async fn what_others_hold_is_refused_with_the_time_after_which_it_usually_comes_back() {
     let shop = Shop::open([("A", 1)]).await;
     let reservation = shop
         .post("/v1/inventory/reservations", cart("c1", [("A", 1)]))
@@ -131,7 +131,8 @@ async fn what_others_hold_is_refused_with_the_time_after_which_it_may_come_back(
     let problem = held.cart_problem(409, "refused");
     assert_eq!(problem["reason"], "held");
     let wait_ms = problem["retry_after_ms"].as_u64().unwrap();
-    assert!((590_000..600_000).contains(&wait_ms), "{wait_ms}");
+    // Not when the hold of ten minutes ends.
+    assert_eq!(wait_ms, 1_000);
     // Rounded up: a client that obeys does not come too early.
     let seconds: u64 = held.header("retry-after").unwrap().parse().unwrap();
     assert!(seconds * 1_000 >= wait_ms);

@@ -188,7 +188,7 @@ async fn a_correction_that_cannot_be_is_refused() {
     let shop = Shop::undecided([("A", 3)]).await;
     let path = "/v1/inventory/A/adjustments";
     for (body, what) in [
-        (json!({"by": 0, "reason": "recount"}), "0 units"),
+        (json!({"by": 0, "reason": "recount"}), "0 corrects nothing"),
         (json!({"by": 1, "reason": " "}), "say why"),
         (json!({"by": 1, "reason": "r".repeat(501)}), "501 bytes"),
         (
@@ -198,10 +198,17 @@ async fn a_correction_that_cannot_be_is_refused() {
         (json!({"by": 1}), "missing field `reason`"),
         (json!({"by": "1", "reason": "r"}), "line 1 column"),
         (
-            json!({"by": 2_000_000_000_000_i64, "reason": "r"}),
+            json!({"by": 1_000_000_000_000_i64, "reason": "r"}),
             "leave the range",
         ),
-        (json!({"by": i64::MIN, "reason": "r"}), "leave the range"),
+        (
+            json!({"by": 1_000_000_000_001_i64, "reason": "r"}),
+            "by: 1000000000001 is out of range",
+        ),
+        (
+            json!({"by": i64::MIN, "reason": "r"}),
+            "by: -9223372036854775808 is out of range",
+        ),
     ] {
         says(&shop.post(path, body).await.problem(422, "invalid"), what);
     }

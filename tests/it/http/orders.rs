@@ -194,6 +194,51 @@ async fn a_cancellation_that_nobody_can_decide_yet_is_to_be_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_that_is_not_decided_yet_is_cancelled_for_good() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    let id = shop.accepted([("A", 1)]).await;
+    let cancel = format!("/v1/orders/{id}/cancel");
+    let failed = json!({"order_id": id, "status": "FAILED", "reason": "cancelled"});
+    assert_eq!(shop.post(&cancel, "").await.ok(200), failed);
+    let order = shop.get(&format!("/v1/orders/{id}")).await.ok(200);
+    assert_eq!(
+        (&order["status"], &order["reason"]),
+        (&json!("FAILED"), &json!("cancelled"))
+    );
+    // Nobody knows another id, and the cart that was queued may be it: nothing is promised.
+    let other = crate::make::id(7);
+    let answer = shop.post(&format!("/v1/orders/{other}/cancel"), "").await;
+    let problem = answer.problem(503, "not-known-yet");
+    assert_eq!(problem["order_id"], json!(other.to_string()));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    says(&problem, "nothing was changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_whose_rows_are_damaged_is_a_500_that_says_so_and_the_service_stays_ready() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    let blocked = shop
+        .post(
+            "/v1/inventory/reservations",
+            super::fixture::cart("c1", [("A", 1)]),
+        )
+        .await
+        .ok(200);
+    let id = blocked["order_id"].as_str().unwrap();
+    shop.faults.always([Op::Settle], &Fault::Permanent);
+    for verb in ["place", "cancel"] {
+        let answer = shop.post(&format!("/v1/orders/{id}/{verb}"), "").await;
+        let problem = answer.problem(500, "damaged");
+        assert_eq!(problem["order_id"], json!(id));
+        says(&problem, "`oms audit`");
+    }
+    shop.get("/readyz").await.ok(200);
+    let metrics = shop.get("/metrics").await;
+    let counted = "oms_damaged_orders_total 2";
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_database_that_is_away_is_a_503_with_the_order_and_a_time_to_come_back() {
     let shop = Shop::undecided([("A", 10)]).await;
     let id = shop.accepted([("A", 1)]).await;

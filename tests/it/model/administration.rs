@@ -3,16 +3,13 @@
 use oms::domain::{Order, OrderId, Sku};
 use oms::inventory::{
     Adjusted, Adjustment, AdjustmentRow, Administration, DeadLetterIndex, DeadLetterRow,
-    DeadLetterState, Error, Item, NewItem, OrderFilter, PutOutcome, Story,
+    DeadLetterState, Error, Item, NewItem, OrderFilter, PutOutcome, Story, UnitsError, corrected,
 };
 use oms::ports::Clock;
 use tokio::task::yield_now;
 
 use super::ModelInventory;
 use super::inventory::State;
-
-/// The largest stock, up or down.
-const STOCK_MAX: i64 = 1_000_000_000_000;
 
 impl ModelInventory {
     /// Corrects stock at once.
@@ -55,8 +52,7 @@ impl ModelInventory {
         if same == Some(true) {
             return Adjusted::Repeated(item.level.clone());
         }
-        let available = item.level.available.checked_add(adjustment.by);
-        let Some(available) = available.filter(|units| units.abs() <= STOCK_MAX) else {
+        let Some(available) = corrected(item.level.available, adjustment.by) else {
             return Adjusted::OutOfRange;
         };
         item.level.available = available;
@@ -102,6 +98,9 @@ impl Administration for ModelInventory {
 
     async fn adjust(&self, adjustments: Vec<Adjustment>) -> Result<Vec<Adjusted>, Error> {
         yield_now().await;
+        if adjustments.iter().any(|adjustment| adjustment.by == 0) {
+            return Err(Error::permanent("adjust items").because(UnitsError::Zero));
+        }
         let mut state = self.state();
         Ok(adjustments
             .iter()

@@ -21,6 +21,8 @@ use super::{Gate, ManualClock};
 pub enum Outcome {
     /// Takes the money and says so.
     Capture,
+    /// Takes another amount than it was asked for.
+    CaptureInstead(Money),
     /// Declines for good.
     Decline,
     /// Does nothing and answers with a time-out; the next attempt is a new one.
@@ -260,6 +262,10 @@ impl Payments for ModelPayments {
         let unheard = || Error::outcome_unknown("charge: no answer in time");
         match self.next_outcome(&charge) {
             Outcome::Capture => Ok(self.arrive(&charge, "captured")),
+            Outcome::CaptureInstead(amount) => {
+                let other = Charge { amount, ..charge };
+                Ok(self.arrive(&other, "captured"))
+            }
             Outcome::Decline => {
                 self.with_key(id, |key, now| key.decline(now, "declined", "declined"));
                 let reason = "declined".to_owned();

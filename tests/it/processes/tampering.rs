@@ -197,3 +197,36 @@ fn a_status_that_contradicts_the_database_is_found_and_can_be_rebuilt() {
     shop.place.ok(&["statuses", "rebuild"]);
     audited(&shop.place);
 }
+
+#[test]
+fn a_storm_on_a_store_that_was_edited_by_hand_says_what_is_wrong_and_ends() {
+    let shop = Shop::open();
+    // What is held of one item is gone, its order is overdue, and an order that failed counts as placed.
+    for sql in [
+        "UPDATE items SET available = 0, blocked = 0 WHERE sku = 'SKU-00002'",
+        "UPDATE orders SET hold_until = 1 WHERE state = 1",
+        "UPDATE orders SET state = 2, reason = NULL, settled_at = NULL WHERE state = 3",
+    ] {
+        shop.falsify("oms.db", sql);
+    }
+    let storm = ["simulate", "--users", "40", "--items", "3", "--json"];
+    let done = shop.place.run(&storm);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    assert!(!done.stderr.contains("panicked"), "{done:?}");
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(report["verdict"], "broken", "{report}");
+    assert_eq!(report["invariants"]["lost"], 0, "{report:#}");
+    let found = report["findings"].as_array().unwrap();
+    for (check, subject) in [
+        ("conservation", "SKU-00002"),
+        ("conservation", "SKU-00003"),
+        ("uniqueness", shop.refunded.as_str()),
+    ] {
+        assert!(
+            found
+                .iter()
+                .any(|one| one["check"] == check && one["subject"] == subject),
+            "no {check} of {subject} in {report:#}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod crashes;
+mod damage;
 mod database;
 mod log;
 mod money;

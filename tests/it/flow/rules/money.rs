@@ -235,3 +235,24 @@ async fn rule_15_a_crashed_payer_whose_clock_was_ahead_is_taken_over_as_soon_as_
     );
     world.check_invariants().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_15_who_takes_a_payment_over_charges_only_if_there_is_time_left() {
+    // The payer dies with 15 s of the hold left; after its time-out of 10 s there are 5.
+    let mut world = World::selling([("A", 1)]);
+    world.settings.hold = Duration::from_secs(15);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    shop.work_once().await;
+    a_payer_dies_on_the_way(&world, &world.process()).await;
+    assert_eq!(
+        shop.place(1).await.unwrap(),
+        Placement::Failed(Reason::Expired)
+    );
+    assert_eq!(
+        world.payments.count(Call::Charge(id(1))),
+        0,
+        "a charge was begun with less than the payment time-out left"
+    );
+    world.check_invariants().await;
+}

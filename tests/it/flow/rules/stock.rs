@@ -7,10 +7,10 @@ use oms::flow::{Added, Failure, Placement};
 use oms::inventory::StockLevel;
 use oms::ports::{Clock, Error};
 use oms::statuses::{CachedStock, Statuses as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::faults::{Fault, Op};
-use crate::flow::world::{BLOCKED, World, until};
+use crate::flow::world::{BLOCKED, Process, World, failed, until};
 use crate::make::{id, sku};
 use crate::model::Gate;
 
@@ -66,10 +66,15 @@ async fn rule_06_a_retry_is_known_while_it_is_undecided_and_all_stock_is_taken()
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_millis(150)).await;
-    assert_eq!(
-        refused(&counter.add(4, [("A", 1)]).await),
-        Some(Reason::Held)
-    );
+    // Whoever comes without an id has no earlier attempt, and is refused at once.
+    let fresh = oms::flow::AddToCart {
+        order_id: None,
+        cart: crate::make::cart("c4", [("A", 1)]),
+    };
+    let began = Instant::now();
+    let added = counter.flow.add_to_cart(fresh).await;
+    assert_eq!(refused(&added), Some(Reason::Held));
+    assert_eq!(began.elapsed(), Duration::ZERO);
     let again = counter.add(2, [("A", 1)]).await;
     assert!(
         matches!(
@@ -83,6 +88,96 @@ async fn rule_06_a_retry_is_known_while_it_is_undecided_and_all_stock_is_taken()
     );
     assert_eq!(world.queue.messages().len(), 2, "it was queued again");
     counter.work_once().await;
+    world.check_invariants().await;
+}
+
+/// A cart whose message is stored and whose acknowledgement is lost; then another buyer takes the last unit.
+async fn in_doubt_and_sold_out(world: &World, shop: &Process) {
+    shop.faults.next(Op::Publish, [Fault::LostAfter]);
+    let doubt = shop.add(1, [("A", 1)]).await;
+    assert!(matches!(doubt, Err(Failure::Port { .. })), "{doubt:?}");
+    let taken = oms::inventory::ReserveBatch {
+        carts: vec![crate::make::accepted(2, [("A", 1)])],
+        hold: world.settings.hold,
+    };
+    oms::inventory::Inventory::reserve(&world.inventory, taken)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_06_a_retry_whose_first_attempt_is_in_doubt_is_queued_again_and_not_refused() {
+    for elsewhere in [false, true] {
+        let world = World::selling([("A", 1)]);
+        let shop = world.process();
+        in_doubt_and_sold_out(&world, &shop).await;
+        // In the same process, or in another one that has heard nothing of it. No worker runs.
+        let front = if elsewhere { world.process() } else { shop };
+        front.accept(1, [("A", 1)]).await;
+        assert_eq!(world.queue.messages().len(), 2);
+        front.work_once().await;
+        assert_eq!(
+            world.state(1),
+            failed(Reason::Held),
+            "the worker decides, once"
+        );
+        world.check_invariants().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_06_a_retry_elsewhere_waits_for_the_worker_and_is_told_what_it_decided() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.process();
+    in_doubt_and_sold_out(&world, &shop).await;
+    let front = world.process();
+    // Not even its status can be read: the database knows it, once the worker has decided.
+    front.faults.always([Op::Get], &Fault::Unavailable);
+    let retry = tokio::spawn({
+        let front = front.again();
+        async move { front.add(1, [("A", 1)]).await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.process().work_once().await;
+    let told = retry.await.unwrap().unwrap();
+    let decided = matches!(
+        told,
+        Added::Known {
+            status: Status::Failed,
+            reason: Some(Reason::Held),
+            ..
+        }
+    );
+    assert!(decided, "{told:?}");
+    assert_eq!(world.queue.messages().len(), 1, "it was queued again");
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_06_an_id_that_was_never_sent_is_refused_as_soon_as_the_worker_has_caught_up() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.working();
+    shop.accept(1, [("A", 1)]).await;
+    until("the block", || world.state(1) == BLOCKED).await;
+    let front = world.process();
+    let began = Instant::now();
+    let asking = (2..=101).map(|number| front.add(number, [("A", 1)]));
+    for added in futures::future::join_all(asking).await {
+        assert_eq!(refused(&added), Some(Reason::Held));
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(world.queue.messages().len(), 1, "refusing queues nothing");
+    let asked = front.faults.calls(Op::End);
+    assert!(asked <= 2, "{asked} questions for 100 who came at once");
+    // Where the queue does not answer, nobody can tell: that is no refusal.
+    front.faults.always([Op::End], &Fault::Unavailable);
+    let doubt = front.add(102, [("A", 1)]).await;
+    assert!(matches!(doubt, Err(Failure::Port { .. })), "{doubt:?}");
     world.check_invariants().await;
 }
 
@@ -321,18 +416,42 @@ async fn rule_07_whoever_commits_tells_this_process_at_once_and_the_others_throu
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_07_held_is_said_with_the_time_after_which_it_may_be_free() {
-    let world = World::selling([("A", 1)]);
+async fn rule_07_held_is_said_with_the_time_after_which_units_usually_come_back() {
+    let mut world = World::selling([("A", 1), ("B", 100)]);
+    world.settings.hold = Duration::from_secs(600);
     let shop = world.working();
     let front = world.process();
     shop.accept(1, [("A", 1)]).await;
     until("the block", || world.state(1) == BLOCKED).await;
-    // The shared cache knows that it is held, and not until when.
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    let Added::Refused(held) = front.add(2, [("A", 1)]).await.unwrap() else {
-        panic!("accepted")
+    let advice = async |number: u64, front: &Process| {
+        // The shared cache knows that it is held, and not until when.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let Added::Refused(held) = front.add(number, [("A", 1)]).await.unwrap() else {
+            panic!("accepted")
+        };
+        assert_eq!(held.reason, Reason::Held);
+        held.retry_after.expect("when it may be free")
     };
-    assert_eq!(held.reason, Reason::Held);
-    let after = held.retry_after.expect("until when it is held");
-    assert!(after <= world.settings.hold && after > world.settings.hold / 2);
+    // Before anything was settled here: a second, and not the ten minutes for which it is held.
+    assert_eq!(advice(900, &front).await, Duration::from_secs(1));
+    // Buyers of other items take three seconds.
+    for number in 2..=5 {
+        front.accept(number, [("B", 1)]).await;
+        until("the block", || world.state(number) == BLOCKED).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for number in 2..=5 {
+        assert_eq!(front.place(number).await.unwrap(), Placement::Placed);
+    }
+    let usual = advice(901, &front).await;
+    assert!((3_000..3_500).contains(&usual.as_millis()), "{usual:?}");
+    // Never later than the end of the hold.
+    let left = Duration::from_secs(2);
+    let passed = world.clock.now().since(world.order(1).unwrap().decided_at);
+    tokio::time::sleep(world.settings.hold.saturating_sub(left + passed)).await;
+    let soon = advice(902, &front).await;
+    assert!(
+        soon <= left && soon >= Duration::from_millis(200),
+        "{soon:?}"
+    );
 }

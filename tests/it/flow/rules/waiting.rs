@@ -108,19 +108,50 @@ async fn rule_03_block_found_when_giving_up_is_paid_if_there_is_time_and_else_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_03_cancelling_what_is_not_decided_yet_changes_nothing() {
+async fn rule_03_cancelling_what_is_accepted_and_not_decided_yet_fails_it_for_good() {
     let world = World::selling([("A", 1)]);
     let shop = world.process();
     shop.accept(1, [("A", 1)]).await;
-    for known in [true, false] {
-        if !known {
-            world.statuses.flush();
-        }
+    let placing = placing(&shop, 1);
+    for _ in 0..2 {
         assert_eq!(
             shop.flow.cancel(id(1)).await.unwrap(),
-            CancelOutcome::Undecided(Status::Init)
+            CancelOutcome::Failed(Reason::Cancelled)
         );
-        assert_eq!(world.order(1), None, "only giving up writes a tombstone");
+    }
+    let told = placing.await.unwrap().unwrap();
+    assert_eq!(told, Placement::Failed(Reason::Cancelled));
+    assert_eq!(world.status(1), Some(Status::Failed));
+    assert_eq!(
+        world.payments.count(Call::Cancel(id(1))),
+        0,
+        "nothing was charged"
+    );
+    // The worker comes late, and finds that it has failed.
+    shop.work_once().await;
+    assert_eq!(world.state(1), failed(Reason::Cancelled));
+    assert_eq!(world.stock("A"), (1, 0, 0));
+    assert_eq!(
+        shop.place(1).await.unwrap(),
+        Placement::Failed(Reason::Cancelled)
+    );
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_03_cancelling_an_id_that_nobody_knows_writes_nothing_and_promises_nothing() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    // Neither an id that was made up nor, once the status store is lost, one that is in the queue.
+    world.statuses.flush();
+    for number in [1, 9] {
+        let cancelled = shop.flow.cancel(id(number)).await;
+        assert!(
+            matches!(cancelled, Err(Failure::NotKnownYet { backlog: 1, .. })),
+            "{cancelled:?}"
+        );
+        assert_eq!(world.order(number), None);
     }
     shop.work_once().await;
     assert_eq!(world.state(1), BLOCKED);
@@ -130,7 +161,60 @@ async fn rule_03_cancelling_what_is_not_decided_yet_changes_nothing() {
         "{unknown:?}"
     );
     assert_eq!(world.order(9), None);
+    assert_eq!(
+        shop.flow.cancel(id(1)).await.unwrap(),
+        CancelOutcome::Failed(Reason::Cancelled)
+    );
     world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_03_a_worker_that_reserves_while_the_buyer_cancels_is_undone() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    let gate = Gate::default();
+    shop.faults
+        .next(Op::Settle, [Fault::HoldBefore(gate.clone())]);
+    let cancelling = tokio::spawn({
+        let shop = shop.again();
+        async move { shop.flow.cancel(id(1)).await }
+    });
+    gate.reached().await;
+    world.process().work_once().await;
+    assert_eq!(world.state(1), BLOCKED);
+    gate.open();
+    assert_eq!(
+        cancelling.await.unwrap().unwrap(),
+        CancelOutcome::Failed(Reason::Cancelled)
+    );
+    assert_eq!(
+        world.payments.count(Call::Cancel(id(1))),
+        1,
+        "what is reserved may be paid for: the gateway has to be asked"
+    );
+    assert_eq!(world.stock("A"), (1, 0, 0));
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_02_cancelling_a_paid_order_that_the_database_has_lost_asks_the_gateway_first() {
+    let world = World::selling([("A", 1)]);
+    let shop = world.working();
+    shop.accept(1, [("A", 1)]).await;
+    assert_eq!(shop.place(1).await.unwrap(), Placement::Placed);
+    let mut earlier = world.inventory.state().clone();
+    earlier.orders.clear();
+    for item in earlier.items.values_mut() {
+        item.level.available = 1;
+        item.level.sold = 0;
+    }
+    world.inventory.restore(earlier);
+    assert_eq!(
+        shop.flow.cancel(id(1)).await.unwrap(),
+        CancelOutcome::Failed(Reason::MissingOrder)
+    );
+    until("the refund", || world.paid(1).1 == world.paid(1).0).await;
 }
 
 #[tokio::test(start_paused = true)]
