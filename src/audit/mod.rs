@@ -19,6 +19,7 @@ pub use report::Report;
 use crate::inventory::{Administration, Auditing, Check, Finding, GatewayBinding};
 use crate::payments::{Payments, Verdict};
 use crate::ports::{Error, Ports};
+use crate::statuses::ScanStatuses;
 
 /// How many orders are read at once.
 const PAGE: usize = 2_000;
@@ -35,7 +36,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// When a port does not answer: an audit that saw only half says nothing.
 pub async fn committed<P>(ports: &P, grace: Duration) -> Result<Report, Error>
 where
-    P: Ports<Inventory: Administration + Auditing + GatewayBinding>,
+    P: Ports<Inventory: Administration + Auditing + GatewayBinding, Statuses: ScanStatuses>,
 {
     let first = look(ports, grace).await?;
     if first.is_ok() {
@@ -54,7 +55,7 @@ where
 
 async fn look<P>(ports: &P, grace: Duration) -> Result<Report, Error>
 where
-    P: Ports<Inventory: Administration + Auditing + GatewayBinding>,
+    P: Ports<Inventory: Administration + Auditing + GatewayBinding, Statuses: ScanStatuses>,
 {
     let inventory = ports.inventory().audit(grace).await?;
     let mut report = Report {

@@ -1,14 +1,14 @@
 //! V: the status store must not contradict the database. Missing or behind is fine: it heals.
 
 use super::{PAGE, Report};
-use crate::domain::Status;
-use crate::inventory::{Administration, Check, Finding, OrderFilter};
+use crate::domain::{OrderId, Status};
+use crate::inventory::{Administration, Check, Finding, Inventory, OrderFilter};
 use crate::ports::{Error, Ports};
-use crate::statuses::Statuses;
+use crate::statuses::{ScanStatuses, StatusEntry, Statuses};
 
 pub(super) async fn check<P>(ports: &P, report: &mut Report) -> Result<(), Error>
 where
-    P: Ports<Inventory: Administration>,
+    P: Ports<Inventory: Administration, Statuses: ScanStatuses>,
 {
     let mut after = None;
     loop {
@@ -19,7 +19,7 @@ where
         };
         let orders = ports.inventory().find_orders(filter).await?;
         let Some(last) = orders.last() else {
-            return Ok(());
+            return without_order(ports, report).await;
         };
         after = Some(last.order_id);
         let ids = orders.iter().map(|order| order.order_id).collect();
@@ -50,6 +50,48 @@ where
                     count: 1,
                 });
             }
+        }
+    }
+}
+
+/// Final statuses without an order: the database has lost commits. Statuses are read before orders, so that an order that
+/// is placed meanwhile is found.
+async fn without_order<P>(ports: &P, report: &mut Report) -> Result<(), Error>
+where
+    P: Ports<Statuses: ScanStatuses>,
+{
+    let mut cursor = None;
+    loop {
+        let (entries, next) = match ports.statuses().scan(cursor, PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                let note = format!("the status store was not read through: {}", error.chain());
+                report.notes.push(note);
+                return Ok(());
+            }
+        };
+        let ended: Vec<(OrderId, StatusEntry)> = (entries.into_iter())
+            .filter(|(_, entry)| entry.status.is_final())
+            .collect();
+        let ids = ended.iter().map(|(id, _)| *id).collect();
+        let orders = ports.inventory().orders(ids).await?;
+        for ((id, entry), order) in ended.into_iter().zip(orders) {
+            if order.is_none() {
+                report.findings.push(Finding {
+                    check: Check::Projection,
+                    subject: id.to_string(),
+                    detail: format!(
+                        "the status store says {}, and there is no such order: the database has lost it; \
+                         `oms recover` decides it again or refunds it",
+                        entry.status
+                    ),
+                    count: 1,
+                });
+            }
+        }
+        match next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
     Context, audit, completions, config, dead_letters, doctor, inventory, man, migrate, order,
-    refunds, report, seed, serve, simulate, statuses, token, worker,
+    recover, refunds, report, seed, serve, simulate, statuses, token, worker,
 };
 use crate::config::{Flags, UrlText};
 use crate::terminal::ColorChoice;
@@ -122,6 +122,8 @@ pub enum Command {
     /// Look at messages nobody could process, and deal with them
     #[command(subcommand)]
     DeadLetters(dead_letters::Verb),
+    /// Mend what a failover of the database has lost
+    Recover(recover::Args),
     /// Inspect and execute refunds that are due
     #[command(subcommand)]
     Refunds(refunds::Verb),
@@ -161,6 +163,7 @@ impl Command {
             Self::Order(verb) => verb.run(context).await,
             Self::Inventory(verb) => verb.run(context).await,
             Self::DeadLetters(verb) => verb.run(context).await,
+            Self::Recover(args) => recover::run(args, context).await,
             Self::Refunds(verb) => verb.run(context).await,
             Self::Audit(args) => audit::run(args, context).await,
             Self::Statuses(verb) => verb.run(context).await,

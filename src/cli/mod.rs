@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod man;
 pub mod migrate;
 pub mod order;
+pub mod recover;
 pub mod refunds;
 pub mod report;
 pub mod seed;

@@ -8,6 +8,7 @@
 //! | `payment` | 7 and 8: one charge, its outcome found out |
 //! | `settle` | 9 and 10: confirm, or give the items back |
 //! | `cancel`, `expire` | the undo by the buyer, and by time |
+//! | `recover` | after a failover: log, status store and gateway against the database |
 //! | `refunds` | executes refunds that are owed |
 //! | `decided` | what this process's worker has just decided, for its placeOrders |
 //! | `damaged` | orders whose stored rows contradict each other |
@@ -29,6 +30,7 @@ mod message;
 mod metrics;
 mod payment;
 mod place_order;
+mod recover;
 mod refunds;
 mod reserve;
 mod service;
@@ -43,5 +45,9 @@ pub use api::{
 };
 pub use expire::Swept;
 pub use metrics::Metrics;
+pub use recover::{
+    RecoverAction, RecoverEvent, RecoverOptions, RecoverSource, RecoverTotals, Recoverable,
+    RecoveredOrder,
+};
 pub use reserve::Processed;
 pub use service::Flow;

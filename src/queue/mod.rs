@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Timestamp;
 pub use crate::ports::Error;
 
 /// A durable, ordered log with one consumer group and a place for dead letters.
@@ -72,6 +73,22 @@ pub trait Consumer: Send + 'static {
 
     /// Leaves the group, so that another member need not wait.
     fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A log that can be read again, beside its consumer group.
+pub trait Replayable: Send + Sync + 'static {
+    /// A reading of the log.
+    type Replay: Replay;
+
+    /// Begins to read at the first message that was appended at or after a time, by the log's clock; the reading ends
+    /// where the log ends now. Joins no group and commits nothing.
+    fn replay(&self, since: Timestamp) -> impl Future<Output = Result<Self::Replay, Error>> + Send;
+}
+
+/// A reading of the log.
+pub trait Replay: Send {
+    /// The next messages, at most `max`, in order within a partition; empty at the end.
+    fn next(&mut self, max: usize) -> impl Future<Output = Result<Vec<Delivery>, Error>> + Send;
 }
 
 /// A message to append.

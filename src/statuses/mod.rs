@@ -58,6 +58,34 @@ pub trait Statuses: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
+/// A status store that can be read through.
+pub trait ScanStatuses: Send + Sync + 'static {
+    /// About `limit` entries from a cursor on, and the cursor that goes on behind them; `None` at the end. An entry that
+    /// is there all the time comes at least once, in no order; one that comes or goes meanwhile may be left out.
+    fn scan(
+        &self,
+        cursor: Option<ScanCursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<ScanPage, Error>> + Send;
+}
+
+/// A page of a status store: entries, and where the next page begins.
+pub type ScanPage = (Vec<(OrderId, StatusEntry)>, Option<ScanCursor>);
+
+/// Where a scan of the status store continues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanCursor {
+    /// Behind an order, where entries are sorted.
+    After(OrderId),
+    /// In the first of these nodes, at a position that only it understands.
+    Nodes {
+        /// The nodes that are left, as `host:port`; one without a name where there is a single server.
+        nodes: Vec<String>,
+        /// The position.
+        position: u64,
+    },
+}
+
 /// The present status of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct StatusEntry {

@@ -25,5 +25,5 @@ pub use inventory::AnyInventory;
 pub use migrate::{Migrated, migrate, migrate_servers, reach_unmigrated};
 pub use open::{OmsPorts, open, start};
 pub use payments::AnyPayments;
-pub use queue::{AnyConsumer, AnyQueue};
+pub use queue::{AnyConsumer, AnyQueue, AnyReplay};
 pub use statuses::AnyStatuses;

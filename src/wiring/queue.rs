@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::clock::SystemClock;
+use crate::domain::Timestamp;
 use crate::ports::Error;
-use crate::queue::kafka::{KafkaConsumer, KafkaQueue};
-use crate::queue::sqlite::{SqliteConsumer, SqliteQueue};
-use crate::queue::{Consumer, DeadLetter, Delivery, Lag, Mark, Message, Position, Queue};
+use crate::queue::kafka::{KafkaConsumer, KafkaQueue, KafkaReplay};
+use crate::queue::sqlite::{SqliteConsumer, SqliteQueue, SqliteReplay};
+use crate::queue::{
+    Consumer, DeadLetter, Delivery, Lag, Mark, Message, Position, Queue, Replay, Replayable,
+};
 
 /// One of the queues. Every call is passed on as it is.
 #[derive(Debug)]
@@ -72,6 +75,32 @@ impl Queue for AnyQueue {
 
     fn obstacle(&self) -> Option<Error> {
         pass_on!(self, inner => inner.obstacle())
+    }
+}
+
+/// A reading of one of the queues.
+#[derive(Debug)]
+pub enum AnyReplay {
+    /// Of a SQLite file.
+    Sqlite(SqliteReplay<SystemClock>),
+    /// Of a Kafka topic.
+    Kafka(KafkaReplay),
+}
+
+impl Replayable for AnyQueue {
+    type Replay = AnyReplay;
+
+    async fn replay(&self, since: Timestamp) -> Result<AnyReplay, Error> {
+        match self {
+            Self::Sqlite(inner) => inner.replay(since).await.map(AnyReplay::Sqlite),
+            Self::Kafka(inner) => inner.replay(since).await.map(AnyReplay::Kafka),
+        }
+    }
+}
+
+impl Replay for AnyReplay {
+    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, Error> {
+        pass_on!(self, inner => inner.next(max).await)
     }
 }
 

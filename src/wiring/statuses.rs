@@ -7,7 +7,10 @@ use crate::domain::{OrderId, Sku};
 use crate::ports::Error;
 use crate::statuses::redis::RedisStatuses;
 use crate::statuses::sqlite::SqliteStatuses;
-use crate::statuses::{CachedStock, StatusChange, StatusEntry, Statuses, Transition, Transitioned};
+use crate::statuses::{
+    CachedStock, ScanCursor, ScanPage, ScanStatuses, StatusChange, StatusEntry, Statuses,
+    Transition, Transitioned,
+};
 
 /// One of the status stores. Every call is passed on as it is.
 #[derive(Debug)]
@@ -55,5 +58,11 @@ impl Statuses for AnyStatuses {
 
     async fn cache_stock(&self, levels: Vec<CachedStock>) -> Result<(), Error> {
         pass_on!(self, inner => inner.cache_stock(levels).await)
+    }
+}
+
+impl ScanStatuses for AnyStatuses {
+    async fn scan(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ScanPage, Error> {
+        pass_on!(self, inner => inner.scan(cursor, limit).await)
     }
 }

@@ -15,6 +15,8 @@
 //! - The **observer** (`observer`): a consumer that never joins; it reads ends and committed offsets, in one reading
 //!   for all who ask meanwhile.
 //!
+//! - A **replay** (`replay`) is a consumer of its own that is given partitions and offsets, and joins nothing.
+//!
 //! # What holds
 //!
 //! - A message counts as published when all replicas in sync have it, once even if it was sent again. One whose time ran
@@ -33,6 +35,7 @@ mod observer;
 mod options;
 mod probe;
 mod producer;
+mod replay;
 mod report;
 mod settings;
 #[cfg(test)]
@@ -49,9 +52,11 @@ use tokio::runtime::Handle;
 
 pub use check::{KafkaCheck, PartitionLag};
 pub use consumer::KafkaConsumer;
+pub use replay::KafkaReplay;
 pub use url::{KafkaUrl, UrlError};
 
-use super::{DeadLetter, Lag, Mark, Message, Position, Queue};
+use super::{DeadLetter, Lag, Mark, Message, Position, Queue, Replayable};
+use crate::domain::Timestamp;
 use crate::ports::Error;
 use observer::Observer;
 use producer::{Producer, Record};
@@ -153,6 +158,14 @@ impl Queue for KafkaQueue {
 
     fn topic(&self) -> &str {
         self.url.topic()
+    }
+}
+
+impl Replayable for KafkaQueue {
+    type Replay = KafkaReplay;
+
+    async fn replay(&self, since: Timestamp) -> Result<KafkaReplay, Error> {
+        KafkaReplay::open(&self.url, since).await
     }
 }
 

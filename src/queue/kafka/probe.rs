@@ -14,6 +14,7 @@ use super::failure::{self, Cause};
 use super::report::Report;
 use super::settings;
 use super::url::KafkaUrl;
+use crate::domain::Timestamp;
 use crate::ports::Error;
 
 /// The longest that one answer may take.
@@ -53,6 +54,16 @@ impl Offsets {
     pub(super) fn lag(&self) -> u64 {
         self.high.saturating_sub(self.next())
     }
+}
+
+/// Messages of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) partition: u32,
+    /// The offset of the first.
+    pub(super) next: u64,
+    /// The offset behind the last.
+    pub(super) end: u64,
 }
 
 /// What the cluster says of a topic.
@@ -210,6 +221,32 @@ impl Probe {
                 .collect()
         };
         read().map_err(|error| self.failed("read offsets", &error))
+    }
+
+    /// Which messages were appended at or after a time, by partition.
+    pub(super) fn since(&self, time: Timestamp) -> Result<Vec<Range>, Error> {
+        let deadline = Instant::now() + ANSWER_WAIT_MAX;
+        let count = self.own_topic()?.partitions.len();
+        let read = || -> KafkaResult<_> {
+            // Times before 1970 are taken for the ends of a log.
+            let time = self.all(count, Offset::Offset(time.millis().max(0)))?;
+            let first = self.consumer.offsets_for_times(time, left(deadline))?;
+            let ends = self.all(count, Offset::End)?;
+            let ends = self.consumer.offsets_for_times(ends, left(deadline))?;
+            (0..count)
+                .map(|partition| {
+                    let partition = native(partition)?;
+                    let end = known(self.find(&ends, partition)?)?;
+                    Ok(Range {
+                        partition: partition.unsigned_abs(),
+                        // None where every message is older.
+                        next: self.find(&first, partition)?.unwrap_or(end),
+                        end,
+                    })
+                })
+                .collect()
+        };
+        read().map_err(|error| self.failed("find messages by their time", &error))
     }
 
     fn all(&self, count: usize, offset: Offset) -> KafkaResult<TopicPartitionList> {

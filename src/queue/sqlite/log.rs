@@ -91,6 +91,18 @@ pub(super) fn read(connection: &Connection, from: u64, max: usize) -> Result<Vec
     Ok(deliveries)
 }
 
+/// The offset of the first message of a time or later. A clock that stepped back may have left earlier ones behind it:
+/// they are read, too.
+pub(super) fn first_since(connection: &Connection, since: Timestamp) -> Result<Option<u64>, Error> {
+    connection
+        .query_row(
+            "SELECT min(message_offset) FROM queue_messages WHERE at >= ?1",
+            [since.millis()],
+            |row| row.get::<_, Option<i64>>(0),
+        )
+        .map(|offset| offset.map(loaded))
+}
+
 /// Keeps dead letters; one that is kept already (its message was delivered again) stays as it is.
 pub(super) fn set_aside(
     connection: &Connection,

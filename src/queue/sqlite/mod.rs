@@ -5,6 +5,7 @@
 mod consumer;
 mod lease;
 mod log;
+mod replay;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use consumer::SqliteConsumer;
+pub use replay::SqliteReplay;
 
 use super::{DeadLetter, Lag, Mark, Message, Position, Queue};
 use crate::ports::{Clock, Error};

@@ -39,6 +39,24 @@ impl Keys {
         format!("{}{{b{:02}}}:order:{id}", self.prefix, order_tag(id))
     }
 
+    /// What the keys of all orders look like, as SCAN takes it.
+    pub(super) fn pattern_of_orders(&self) -> String {
+        let mut pattern = String::new();
+        for letter in self.prefix.chars() {
+            if "*?[]\\^".contains(letter) {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern + "{b??}:order:*"
+    }
+
+    /// The order that a key is of, if it is one of an order.
+    pub(super) fn order_of(&self, key: &str) -> Option<OrderId> {
+        let (_, id) = key.strip_prefix(&self.prefix)?.rsplit_once(":order:")?;
+        id.parse().ok()
+    }
+
     pub(super) fn stock(&self, sku: &Sku) -> String {
         format!("{}{{b{:02}}}:stock:{sku}", self.prefix, stock_tag(sku))
     }
@@ -112,6 +130,11 @@ mod tests {
         let stock = keys.stock(&Sku::new("A").unwrap());
         assert_eq!(stock, "oms:{b53}:stock:A");
         assert_eq!(keys.changes(), "oms:changes");
+        assert_eq!(keys.pattern_of_orders(), "oms:{b??}:order:*");
+        assert_eq!(keys.order_of(&keys.order(id(200))), Some(id(200)));
+        assert_eq!(keys.order_of(&stock), None);
+        let odd = Keys::new("a*[b]:", false);
+        assert_eq!(odd.pattern_of_orders(), "a\\*\\[b\\]:{b??}:order:*");
     }
 
     #[test]

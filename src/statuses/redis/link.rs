@@ -120,7 +120,7 @@ impl Link {
     }
 
     /// The connection and its number.
-    async fn connection(&self, action: &str) -> Result<(Connection, u64), Error> {
+    pub(super) async fn connection(&self, action: &str) -> Result<(Connection, u64), Error> {
         let mut state = self.state.clone();
         let settled = state.wait_for(|state| !matches!(state, State::Lost));
         let state = match timeout(RECONNECT_WAIT_MAX, settled).await {

@@ -4,6 +4,7 @@
 //! - `dial`, `link`, `fault`: connections, keeping one up, what errors mean.
 //! - `keys`, `value`, `stock`: how things are named, and how they lie there.
 //! - `transition.lua`, `cache_stock.lua`: what happens in one step on the server.
+//! - `scan`: reads through all statuses, for an audit or a recovery; nothing else needs `+scan`.
 //! - `follow`: wakes those who wait.
 //! - `check`: what `oms doctor` asks.
 //!
@@ -11,7 +12,7 @@
 //!
 //! ```text
 //! ACL SETUSER oms on >PASSWORD resetkeys ~oms:* resetchannels &oms:* -@all +mget +get +set +eval +publish
-//!     +subscribe +ping +info
+//!     +subscribe +ping +scan +info
 //! ```
 //!
 //! and `+cluster|slots` in a cluster, `+select` for another database than 0; `+info` is for `oms doctor` alone. The
@@ -25,6 +26,7 @@ mod fault;
 mod follow;
 mod keys;
 mod link;
+mod scan;
 mod stock;
 #[cfg(test)]
 mod tests;

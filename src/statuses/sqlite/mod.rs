@@ -14,7 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{CachedStock, StatusChange, StatusEntry, Statuses, Transition, Transitioned, Waiters};
+use super::{
+    CachedStock, ScanCursor, ScanPage, ScanStatuses, StatusChange, StatusEntry, Statuses,
+    Transition, Transitioned, Waiters,
+};
 use crate::domain::{OrderId, Sku};
 use crate::ports::{Clock, Error};
 use crate::sqlite::Store;
@@ -176,6 +179,22 @@ impl<C: Clock> Statuses for SqliteStatuses<C> {
                     .try_for_each(|level| stock::put(connection, level, now))
             })
             .await
+    }
+}
+
+impl<C: Clock> ScanStatuses for SqliteStatuses<C> {
+    async fn scan(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ScanPage, Error> {
+        let after = match cursor {
+            Some(ScanCursor::After(id)) => Some(id),
+            _ => None,
+        };
+        let now = self.0.clock.now();
+        let entries = self.0.store.read("read all statuses", |connection| {
+            table::scan(connection, after, limit, now)
+        })?;
+        let last = entries.last().map(|(id, _)| *id);
+        let next = last.filter(|_| entries.len() == limit);
+        Ok((entries, next.map(ScanCursor::After)))
     }
 }
 

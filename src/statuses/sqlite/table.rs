@@ -64,6 +64,31 @@ fn get_one(
         .optional()
 }
 
+/// At most `limit` entries after an order, by id.
+pub(super) fn scan(
+    connection: &Connection,
+    after: Option<OrderId>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<(OrderId, StatusEntry)>, Error> {
+    // No id is shorter than the empty one.
+    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    connection
+        .prepare_cached(
+            "SELECT status, reason, cart_hash, at, order_id FROM statuses
+             WHERE order_id > ?1 AND expires_at > ?2 ORDER BY order_id LIMIT ?3",
+        )?
+        .query_map(
+            (
+                after,
+                now.millis(),
+                i64::try_from(limit).unwrap_or(i64::MAX),
+            ),
+            |row| Ok((OrderId::from_bytes(row.get(4)?), entry(row)?)),
+        )?
+        .collect()
+}
+
 /// The statuses an order went through.
 pub(super) fn history(
     connection: &Connection,

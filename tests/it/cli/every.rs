@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 const NOBODY: &str = "0190a000-0000-7000-8000-000000000001";
 
 /// Every command that opens stores.
-pub const WITH_STORES: [&[&str]; 25] = [
+pub const WITH_STORES: [&[&str]; 26] = [
     &["serve", "--listen", "127.0.0.1:0"],
     &["worker"],
     &["worker", "--drain"],
@@ -28,6 +28,7 @@ pub const WITH_STORES: [&[&str]; 25] = [
     &["dead-letters", "show", "1"],
     &["dead-letters", "replay", "1"],
     &["dead-letters", "drop", "1", "--yes"],
+    &["recover", "--since", "1h"],
     &["refunds", "list"],
     &["refunds", "retry", "--all"],
     &["audit"],

@@ -63,15 +63,16 @@ fn another_directory_is_refused_before_anything_is_bought() {
 fn a_ledger_serves_one_store_only() {
     let place = Place::new();
     place.ok(&STORM);
-    let other = ["--inventory-url", "sqlite:other.db"];
-    let error = place.fails(1, &[&STORM[..], &other].concat());
+    let ledger = format!("simulated:?ledger={}", ledger(&place));
+    let other = ["--data-dir", "other"];
+    let shared = [&other[..], &["--payment-url", &ledger]].concat();
+    let error = place.fails(1, &[&STORM[..], &shared].concat());
     assert!(error.contains("holds the payments of store"), "{error}");
     assert!(error.contains("simulated:?ledger=PATH"), "{error}");
-    let own = ["--payment-url", "simulated:?ledger=other-payments.db"];
-    place.ok(&[&STORM[..], &other, &own].concat());
+    place.ok(&[&STORM[..], &other].concat());
     // Not even a deliberate move takes the payments of another store over.
     let adopt = ["migrate", "--adopt-gateway", "--yes"];
-    let error = place.fails(1, &[&adopt[..], &other].concat());
+    let error = place.fails(1, &[&adopt[..], &shared].concat());
     assert!(error.contains("holds the payments of store"), "{error}");
 }
 

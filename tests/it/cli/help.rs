@@ -21,6 +21,7 @@ fn the_help_names_every_command_and_exit_code() {
       order         Look at orders, make them, place them, cancel them
       inventory     Look at stock and correct it
       dead-letters  Look at messages nobody could process, and deal with them
+      recover       Mend what a failover of the database has lost
       refunds       Inspect and execute refunds that are due
       audit         Check every invariant; exit code 3 when one is broken
       statuses      Look after the status store

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use oms::queue::{Consumer, DeadLetter, Delivery, Message, Queue};
+use oms::domain::Timestamp;
+use oms::queue::{Consumer, DeadLetter, Delivery, Message, Queue, Replay, Replayable};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Fixture;
@@ -297,6 +298,63 @@ pub async fn dead_letters_are_kept_apart_from_the_log(queue: &Fixture<impl Queue
     assert_eq!(queue.port.topic(), queue.other.topic());
 }
 
+/// All that a reading gives, a few at a time.
+async fn replayed<Q: Replayable>(queue: &Q, since: i64) -> Vec<Delivery> {
+    let since = Timestamp::from_millis(since);
+    let mut reading = queue.replay(since).await.unwrap();
+    let mut all = Vec::new();
+    loop {
+        let batch = reading.next(3).await.unwrap();
+        if batch.is_empty() {
+            return all;
+        }
+        assert!(batch.len() <= 3);
+        all.extend(batch);
+    }
+}
+
+pub async fn the_log_is_read_again_beside_the_group(queue: &Fixture<impl Queue + Replayable>) {
+    queue.publish(0..8).await;
+    let mut consumer = queue.port.subscribe().await.unwrap();
+    let mut got = Vec::new();
+    while got.len() < 8 {
+        got.extend(consumer.poll(100, SOON).await.unwrap());
+    }
+    commit_last(&mut consumer, &got[..5]).await;
+    for _ in 0..2 {
+        let again = replayed(&queue.other, 0).await;
+        assert_eq!(texts(&again), numbered(0..8));
+        assert_eq!(again, got);
+    }
+    // Nothing is committed by it, and nobody is disturbed.
+    assert_eq!(queue.backlog().await, 3);
+    commit_last(&mut consumer, &got).await;
+    queue.publish(8..9).await;
+    let more = consumer.poll(100, SOON).await.unwrap();
+    assert_eq!(texts(&more), numbered(8..9));
+}
+
+pub async fn a_reading_ends_where_the_log_ended_when_it_began(
+    queue: &Fixture<impl Queue + Replayable>,
+) {
+    assert_eq!(replayed(&queue.port, 0).await, []);
+    queue.publish(0..4).await;
+    let mut reading = queue.port.replay(Timestamp::from_millis(0)).await.unwrap();
+    queue.publish(4..9).await;
+    let mut all = Vec::new();
+    loop {
+        let batch = reading.next(100).await.unwrap();
+        if batch.is_empty() {
+            break;
+        }
+        all.extend(batch);
+    }
+    assert_eq!(texts(&all), numbered(0..4));
+    assert_eq!(reading.next(100).await.unwrap(), []);
+    // Nothing was appended in the future.
+    assert_eq!(replayed(&queue.port, 4_000_000_000_000).await, []);
+}
+
 /// One test per case, over one adapter.
 macro_rules! queue_suite {
     ($($adapter:tt)+) => {
@@ -315,6 +373,8 @@ macro_rules! queue_suite {
             keys_keep_their_order_among_many,
             publishers_in_two_processes_lose_nothing,
             dead_letters_are_kept_apart_from_the_log,
+            the_log_is_read_again_beside_the_group,
+            a_reading_ends_where_the_log_ended_when_it_began,
         }
     };
 }

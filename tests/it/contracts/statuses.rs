@@ -63,6 +63,7 @@ macro_rules! statuses_suite {
             the_cart_hash_stays_unless_another_is_written,
             an_order_replaces_the_init_of_another_cart,
             an_expired_status_is_unknown,
+            every_status_is_found_by_reading_through_the_store,
             the_history_names_every_status_in_turn,
             a_waiter_is_answered_at_once_if_it_is_already_so,
             a_waiter_is_woken_by_a_higher_rank_only,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use oms::queue::{Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Position, Queue};
+use oms::domain::Timestamp;
+use oms::queue::{
+    Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Position, Queue, Replayable,
+};
 
 use super::{Fault, Faults, Faulty, Op};
 
@@ -95,5 +98,14 @@ impl<C: Consumer> Consumer for FaultyConsumer<C> {
         if !self.faults.is_dead() {
             self.inner.close().await;
         }
+    }
+}
+
+/// A recovery is run by a person, who sees what fails.
+impl<T: Replayable> Replayable for Faulty<T> {
+    type Replay = T::Replay;
+
+    async fn replay(&self, since: Timestamp) -> Result<T::Replay, Error> {
+        self.inner.replay(since).await
     }
 }

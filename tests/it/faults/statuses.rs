@@ -2,7 +2,8 @@
 
 use oms::domain::{OrderId, Sku};
 use oms::statuses::{
-    CachedStock, Error, StatusChange, StatusEntry, Statuses, Transition, Transitioned,
+    CachedStock, Error, ScanCursor, ScanPage, ScanStatuses, StatusChange, StatusEntry, Statuses,
+    Transition, Transitioned,
 };
 use tokio::time::Instant;
 
@@ -48,5 +49,11 @@ impl<T: Statuses> Statuses for Faulty<T> {
         }
         let call = self.inner.cache_stock(levels);
         self.faults.pass_with(fault, Op::CacheStock, call).await
+    }
+}
+
+impl<T: ScanStatuses> ScanStatuses for Faulty<T> {
+    async fn scan(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ScanPage, Error> {
+        self.inner.scan(cursor, limit).await
     }
 }

@@ -7,6 +7,7 @@
 mod deciding;
 mod knowing;
 mod money;
+mod recovering;
 mod setting_aside;
 mod settling;
 mod stock;

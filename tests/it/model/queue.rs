@@ -1,14 +1,20 @@
 //! A partitioned log with one consumer group, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oms::queue::{Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Position, Queue};
+use oms::domain::Timestamp;
+use oms::ports::Clock;
+use oms::queue::{
+    Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Position, Queue, Replay, Replayable,
+};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
+
+use super::ManualClock;
 
 /// How long a member that says nothing keeps its partitions.
 const LEASE: Duration = Duration::from_secs(3);
@@ -23,6 +29,7 @@ pub struct ModelQueue(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     topic: String,
+    clock: ManualClock,
     state: Mutex<State>,
     appended: Notify,
 }
@@ -38,6 +45,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Partition {
     messages: Vec<Message>,
+    /// When each was appended.
+    times: Vec<Timestamp>,
     /// The offset of the first message that is not committed.
     committed: usize,
     /// Who reads it, and the offset of the next message it gets.
@@ -58,6 +67,7 @@ impl ModelQueue {
         };
         Self(Arc::new(Shared {
             topic: "carts".to_owned(),
+            clock: ManualClock::default(),
             state: Mutex::new(state),
             appended: Notify::new(),
         }))
@@ -163,6 +173,8 @@ impl Queue for ModelQueue {
             let mut state = self.0.state.lock();
             let mut append = |message: Message| {
                 let partition = state.partition_of(&message.key);
+                let now = self.0.clock.now();
+                state.partitions[partition].times.push(now);
                 let log = &mut state.partitions[partition].messages;
                 log.push(message);
                 Position {
@@ -229,6 +241,43 @@ impl Queue for ModelQueue {
 
     fn topic(&self) -> &str {
         &self.0.topic
+    }
+}
+
+/// A reading of the log as it was.
+#[derive(Debug)]
+pub struct ModelReplay(VecDeque<Delivery>);
+
+impl Replayable for ModelQueue {
+    type Replay = ModelReplay;
+
+    async fn replay(&self, since: Timestamp) -> Result<ModelReplay, Error> {
+        yield_now().await;
+        let state = self.0.state.lock();
+        let mut deliveries = VecDeque::new();
+        for (partition, log) in (0..).zip(&state.partitions) {
+            let first = log.times.iter().position(|time| *time >= since);
+            let first = first.unwrap_or(log.messages.len());
+            for (offset, message) in log.messages.iter().enumerate().skip(first) {
+                deliveries.push_back(Delivery {
+                    position: Position {
+                        partition,
+                        offset: offset as u64,
+                    },
+                    key: message.key.clone(),
+                    payload: message.payload.clone(),
+                });
+            }
+        }
+        Ok(ModelReplay(deliveries))
+    }
+}
+
+impl Replay for ModelReplay {
+    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, Error> {
+        yield_now().await;
+        let count = self.0.len().min(max);
+        Ok(self.0.drain(..count).collect())
     }
 }
 

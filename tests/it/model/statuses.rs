@@ -8,7 +8,8 @@ use oms::domain::{OrderId, OrderState, Sku, Status, Timestamp};
 use oms::inventory::StockLevel;
 use oms::ports::Clock;
 use oms::statuses::{
-    CachedStock, Error, StatusChange, StatusEntry, Statuses, Transition, Transitioned, Waiters,
+    CachedStock, Error, ScanCursor, ScanPage, ScanStatuses, StatusChange, StatusEntry, Statuses,
+    Transition, Transitioned, Waiters,
 };
 use parking_lot::Mutex;
 use tokio::task::yield_now;
@@ -73,6 +74,11 @@ impl ModelStatuses {
     /// Forgets everything.
     pub fn flush(&self) {
         *self.0.state.lock() = State::default();
+    }
+
+    /// Forgets one order.
+    pub fn forget(&self, id: OrderId) {
+        self.0.state.lock().entries.remove(&id);
     }
 
     /// What it knows now, to roll back to later.
@@ -237,5 +243,24 @@ impl Statuses for ModelStatuses {
             }
         }
         Ok(())
+    }
+}
+
+impl ScanStatuses for ModelStatuses {
+    async fn scan(&self, cursor: Option<ScanCursor>, limit: usize) -> Result<ScanPage, Error> {
+        yield_now().await;
+        let after = match cursor {
+            Some(ScanCursor::After(id)) => Some(id),
+            _ => None,
+        };
+        let state = self.0.state.lock();
+        let mut ids: Vec<OrderId> = state.entries.keys().copied().collect();
+        ids.retain(|id| after.is_none_or(|after| *id > after));
+        ids.sort_unstable();
+        let next = ids.get(limit.wrapping_sub(1)).copied();
+        ids.truncate(limit);
+        let entries = ids.into_iter();
+        let entries = entries.filter_map(|id| Some((id, self.present(&state, id)?)));
+        Ok((entries.collect(), next.map(ScanCursor::After)))
     }
 }

@@ -213,6 +213,8 @@ fn an_offset_that_could_not_be_committed_is_committed_later_and_the_queue_drains
     let place = Place::seeded(1, 5);
     let apart = ["--queue-url", "sqlite:queue.db"];
     let with = |args: &[&'static str]| [args, &apart].concat();
+    // The first worker records the gateway, which is a write.
+    place.ok(&with(&["worker", "--drain"]));
     place.ok(&with(&["order", "create", "--line", "SKU-00001"]));
     let store = Store::of(&place);
     let queue = Connection::open(place.path("queue.db")).unwrap();

@@ -4,6 +4,7 @@ pub mod gateway;
 pub mod server;
 pub mod service;
 
+mod audit;
 mod inventory;
 mod mysql_tls;
 mod payments;

@@ -106,7 +106,7 @@ async fn the_documented_permissions_are_enough_for_a_cluster() {
     for node in &cluster.0 {
         let _: () = node.admin(
             "ACL SETUSER oms on >secret resetkeys ~oms:* resetchannels &oms:* -@all +mget +get +set +eval +publish \
-             +subscribe +ping +info +cluster|slots",
+             +subscribe +ping +scan +info +cluster|slots",
         );
     }
     let clock = ManualClock::default();

@@ -58,7 +58,7 @@ async fn the_documented_permissions_are_enough() {
     };
     let _: () = server.admin(
         "ACL SETUSER oms on >secret resetkeys ~oms:* resetchannels &oms:* -@all +mget +get +set +eval +publish \
-         +subscribe +ping +info",
+         +subscribe +ping +scan +info",
     );
     let clock = ManualClock::default();
     let url = server.url_with("oms:secret@");

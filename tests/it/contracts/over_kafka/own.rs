@@ -3,9 +3,13 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use oms::ports::ErrorKind;
+use oms::clock::SystemClock;
+use oms::domain::Timestamp;
+use oms::ports::{Clock as _, ErrorKind};
 use oms::queue::kafka::{KafkaConsumer, KafkaQueue};
-use oms::queue::{Consumer, DeadLetter, Delivery, Message, Position, Queue};
+use oms::queue::{
+    Consumer, DeadLetter, Delivery, Message, Position, Queue, Replay as _, Replayable as _,
+};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Headers, Message as _, OwnedMessage};
@@ -17,7 +21,7 @@ use crate::contracts::coverage;
 const SOON: Duration = Duration::from_secs(20);
 
 /// How many tests are here.
-const CASES: usize = 8;
+const CASES: usize = 9;
 
 const SUITE: &str = "topics, headers and rebalances";
 
@@ -286,6 +290,41 @@ async fn a_member_that_no_longer_polls_is_replaced_and_may_come_back() {
             assert!(Instant::now() < deadline, "it never came back");
         }
         assert_eq!(queue.backlog().await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reading_begins_at_the_first_message_of_its_time_in_every_partition() {
+    with_topic(TestTopic::make(3).await, async |topic| {
+        let queue = topic.open().await;
+        let keys = ["A", "B", "C", "D", "E", "F"];
+        queue.publish(messages(&keys, 60)).await.unwrap();
+        // By the broker's clock, which is this machine's.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let since = SystemClock.now();
+        queue.publish(messages(&keys[..1], 7)).await.unwrap();
+        let mut reading = queue.replay(since).await.unwrap();
+        let mut all = Vec::new();
+        loop {
+            let batch = reading.next(5).await.unwrap();
+            if batch.is_empty() {
+                break;
+            }
+            all.extend(batch);
+        }
+        assert_eq!(all.len(), 7);
+        assert!(all.iter().all(|delivery| delivery.key == b"A"));
+        let mut all = 0;
+        let mut reading = queue.replay(Timestamp::from_millis(0)).await.unwrap();
+        loop {
+            let batch = reading.next(1_000).await.unwrap().len();
+            if batch == 0 {
+                break;
+            }
+            all += batch;
+        }
+        assert_eq!(all, 67);
     })
     .await;
 }

@@ -1,9 +1,10 @@
 //! What is promised of the status of an order, and of its history.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use oms::domain::{CartHash, Reason, Status, StatusSet};
-use oms::statuses::{StatusEntry, Statuses, Transition, Transitioned};
+use oms::statuses::{ScanStatuses, StatusEntry, Statuses, Transition, Transitioned};
 
 use super::{AN_HOUR, Fixture};
 use crate::make::id;
@@ -216,4 +217,32 @@ pub async fn of_many_writers_one_wins(store: &Fixture<impl Statuses>) {
         .into_iter()
         .filter(|result| result.as_ref().unwrap()[0] == Transitioned::Applied);
     assert_eq!(applied.count(), 1);
+}
+
+pub async fn every_status_is_found_by_reading_through_the_store(
+    store: &Fixture<impl Statuses + ScanStatuses>,
+) {
+    let all: Vec<_> = (0..250)
+        .map(|number| store.to(number, Status::Block))
+        .collect();
+    store.port.transition(all).await.unwrap();
+    store.write(store.to(7, Status::Placed)).await;
+    let mut gone = store.to(300, Status::Block);
+    gone.expires_at = gone.at.plus(Duration::from_secs(1));
+    store.write(gone).await;
+    store.clock.forward(Duration::from_secs(2));
+    let (mut found, mut cursor) = (BTreeMap::new(), None);
+    loop {
+        let (entries, next) = store.other.scan(cursor, 100).await.unwrap();
+        found.extend(entries.into_iter().map(|(id, entry)| (id, entry.status)));
+        match next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    let placed = found
+        .iter()
+        .filter(|(_, status)| **status == Status::Placed);
+    assert_eq!(placed.map(|(id, _)| *id).collect::<Vec<_>>(), [id(7)]);
+    assert!(found.keys().copied().eq((0..250).map(id)));
 }
