@@ -137,12 +137,12 @@ fn commands_use_a_guarded_inventory_service_with_a_token() {
         let path = place.path(&format!("token-{token}"));
         format!("{}?token-file={}", serve.url(), path.display())
     };
+    // A store's payments stay at one gateway.
+    let ledger = place.data_dir().join("payments.db");
+    let gateway = format!("simulated:?ledger={}", ledger.display());
     let at = |url: &str, command: &[&str]| {
-        let args: Vec<&str> = command
-            .iter()
-            .copied()
-            .chain(["--inventory-url", url])
-            .collect();
+        let urls = ["--inventory-url", url, "--payment-url", &gateway];
+        let args: Vec<&str> = command.iter().copied().chain(urls).collect();
         client.run(&args)
     };
     let good = url("internal");
