@@ -22,6 +22,7 @@
 //! | [`cli`] | one file per command |
 //! | [`sqlite`] | the engine under the embedded adapters: one writer, group commit |
 //! | [`http_client`] | HTTP as a client: under the adapters of gateway and inventory service, and the storm |
+//! | `json` | JSON that others send, read strictly, with errors in plain words and a pointer to the fault |
 //! | `group` | group commit: while one batch is under way, the next gathers |
 //! | `supervise` | background work that outlives its bugs |
 //! | `findings` | rows that contradict each other or cannot be read: logged, in bounded numbers |
@@ -63,6 +64,7 @@ mod group;
 pub mod http;
 pub mod http_client;
 pub mod inventory;
+mod json;
 pub mod payments;
 pub mod ports;
 pub mod queue;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::{Customer, OrderId, Quantity, QuantityError, Sku, Timestamp};
 
@@ -12,7 +13,7 @@ use super::{Customer, OrderId, Quantity, QuantityError, Sku, Timestamp};
 pub const LINES_MAX: usize = 1_000;
 
 /// One item and how many of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
     /// The item.

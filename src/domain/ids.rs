@@ -4,14 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 /// An order id: a UUID, stored as 16 bytes.
 ///
 /// Time-ordered ids (`UUIDv7`) keep the primary key's pages together, which makes the database five to ten times
 /// faster; any other UUID works.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// It is written, and read, in one form only: 8-4-4-4-12 digits, lower case. Whoever compares ids as texts, such as a
+/// cache or a log search, then never takes one order for two.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct OrderId(Uuid);
 
@@ -56,15 +59,42 @@ impl fmt::Debug for OrderId {
 
 /// A text that is no order id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an order id: expected a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")]
+#[error(
+    "`{0}` is not an order id: expected a UUID in lower case such as 01890a5d-ac96-774b-bcce-b302099a8057"
+)]
 pub struct OrderIdError(String);
+
+/// A UUID in its canonical form: 8-4-4-4-12 hexadecimal digits, lower case.
+pub fn parse_canonical_uuid(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    let mut canonical = Uuid::encode_buffer();
+    (uuid.hyphenated().encode_lower(&mut canonical) == text).then_some(uuid)
+}
 
 impl FromStr for OrderId {
     type Err = OrderIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shown = || OrderIdError(text.chars().take(64).collect());
-        Uuid::try_parse(text.trim()).map(Self).map_err(|_| shown())
+        parse_canonical_uuid(text).map(Self).ok_or_else(shown)
+    }
+}
+
+impl<'de> Deserialize<'de> for OrderId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = OrderId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an order id")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OrderId, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -74,7 +104,7 @@ impl FromStr for OrderId {
 pub struct Customer(Arc<str>);
 
 /// The longest customer name, in bytes.
-const CUSTOMER_BYTES_MAX: usize = 64;
+pub const CUSTOMER_BYTES_MAX: usize = 64;
 
 impl Customer {
     /// Checks and trims a customer's name.
@@ -147,4 +177,30 @@ pub enum CustomerError {
     /// A line break, a NUL, and the like.
     #[error("the customer contains a control character")]
     ControlCharacter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_id_is_read_in_the_form_in_which_it_is_written_and_in_no_other() {
+        let id = OrderId::v7(1_700_000_000_000, &[0xab; 10]);
+        let text = id.to_string();
+        assert_eq!(text.parse(), Ok(id));
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(serde_json::from_str::<OrderId>(&json).unwrap(), id);
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            format!("{{{text}}}"),
+            format!("urn:uuid:{text}"),
+            format!(" {text}"),
+            text[1..].to_owned(),
+        ] {
+            assert!(other.parse::<OrderId>().is_err(), "{other}");
+            let json = serde_json::to_string(&other).unwrap();
+            assert!(serde_json::from_str::<OrderId>(&json).is_err(), "{other}");
+        }
+    }
 }

@@ -15,8 +15,10 @@ mod time;
 pub use cart::{AcceptedCart, Cart, CartError, CartHash, LINES_MAX, Line};
 pub use duration::{DURATION_MAX, DurationError, format_duration, parse_duration};
 pub use gateway::{GATEWAY_ID_BYTES_MAX, GatewayId, GatewayIdError};
-pub use ids::{Customer, CustomerError, OrderId, OrderIdError};
-pub use money::{Money, MoneyError};
+pub use ids::{
+    CUSTOMER_BYTES_MAX, Customer, CustomerError, OrderId, OrderIdError, parse_canonical_uuid,
+};
+pub use money::{MONEY_MAX, Money, MoneyError};
 pub use order::{BatchRef, Order, OrderLine, OrderState};
 pub use quantity::{QUANTITY_MAX, Quantity, QuantityError};
 pub use reason::{Reason, UnknownReason};

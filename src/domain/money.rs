@@ -15,7 +15,7 @@ use super::Quantity;
 pub struct Money(i64);
 
 /// The largest amount: what every JSON reader can still represent exactly.
-const MONEY_MAX: i64 = 9_000_000_000_000_000;
+pub const MONEY_MAX: i64 = 9_000_000_000_000_000;
 
 impl Money {
     /// Nothing.

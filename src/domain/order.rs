@@ -1,11 +1,14 @@
 //! A decided order, as the database keeps it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{CartHash, Customer, Money, OrderId, Quantity, Reason, Sku, Status, Timestamp};
 
 /// What the database knows of an order. It holds the truth (DESIGN: who holds the truth).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderState {
     /// Its items are blocked, and nothing is settled.
@@ -48,7 +51,7 @@ impl OrderState {
 }
 
 /// One line of a decided order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderLine {
     /// The item.
     pub sku: Sku,
@@ -63,7 +66,7 @@ pub struct OrderLine {
 }
 
 /// The batch an order was decided in, and its place in it (from 0).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BatchRef {
     /// The number of the batch.
     pub id: u64,
@@ -72,7 +75,7 @@ pub struct BatchRef {
 }
 
 /// A decided order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// Its id.
     pub order_id: OrderId,

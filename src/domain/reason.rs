@@ -35,7 +35,7 @@ reasons! {
     Held = "held",
     /// The catalogue does not have the item.
     UnknownSku = "unknown_sku",
-    /// The order is worth more than an amount can say.
+    /// The order is worth more than an amount can say, or asks for more units of an item than a line may.
     Limit = "limit",
     /// The payment was declined.
     Declined = "declined",

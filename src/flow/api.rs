@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::domain::{Cart, CartHash, Order, OrderId, Reason, Sku, Status};
+use crate::domain::{Cart, CartHash, Customer, Order, OrderId, Reason, Sku, Status};
 use crate::inventory::Story;
 use crate::payments::Attempt;
 use crate::ports::Error;
@@ -96,6 +96,44 @@ pub enum Placement {
     Waiting(Status),
 }
 
+/// What a caller takes an order for. What does not match the order is answered with a [`Failure`] before anything is
+/// charged or released; what the caller does not say is not compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Expected {
+    /// The cart it stands for.
+    pub cart_hash: Option<CartHash>,
+    /// The customer who ordered it.
+    pub customer: Option<Customer>,
+}
+
+impl Expected {
+    /// Compares with an order as it was decided. A tombstone may know neither cart nor customer, and has nothing to
+    /// charge or release.
+    pub(super) fn check(&self, order: &Order) -> Result<(), Failure> {
+        let order_id = order.order_id;
+        if differ(self.customer.as_ref(), order.customer.as_ref()) {
+            return Err(Failure::CustomerMismatch { order_id });
+        }
+        if differ(self.cart_hash.as_ref(), order.cart_hash.as_ref()) {
+            return Err(Failure::CartMismatch { order_id });
+        }
+        Ok(())
+    }
+}
+
+impl From<Option<CartHash>> for Expected {
+    fn from(cart_hash: Option<CartHash>) -> Self {
+        Self {
+            cart_hash,
+            customer: None,
+        }
+    }
+}
+
+fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
+}
+
 /// What became of an order that was to be cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CancelOutcome {
@@ -159,6 +197,12 @@ pub enum Failure {
     /// The order stands for another cart than the client means; nothing was charged (rule 5).
     #[error("order {order_id} stands for another cart than the one meant; nothing was charged")]
     CartMismatch {
+        /// The order.
+        order_id: OrderId,
+    },
+    /// The order belongs to another customer than the one named; nothing was charged or released.
+    #[error("order {order_id} does not belong to the customer named; nothing was changed")]
+    CustomerMismatch {
         /// The order.
         order_id: OrderId,
     },

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{CancelOutcome, Failure, Flow, Found, Placement};
+use super::{CancelOutcome, Expected, Failure, Flow, Found, Placement};
 use crate::domain::{OrderId, OrderState, Reason, Status};
 use crate::ports::Ports;
 
@@ -17,6 +17,20 @@ impl<P: Ports> Flow<P> {
     /// [`Failure::UnknownOrder`]; [`Failure::NotKnownYet`]; [`Failure::Damaged`]; or [`Failure::Port`] when the database
     /// did not answer.
     pub async fn cancel(&self, id: OrderId) -> Result<CancelOutcome, Failure> {
+        self.cancel_expected(id, Expected::default()).await
+    }
+
+    /// Cancels an order as [`Flow::cancel`] does, unless it is not the one `expected`. If a customer is expected, an
+    /// order that is not decided yet stays as it is.
+    ///
+    /// # Errors
+    /// As [`Flow::cancel`], and [`Failure::CartMismatch`] or [`Failure::CustomerMismatch`].
+    pub async fn cancel_expected(
+        &self,
+        id: OrderId,
+        expected: impl Into<Expected>,
+    ) -> Result<CancelOutcome, Failure> {
+        let expected = expected.into();
         let view = match self.find(id).await? {
             Found::Order(view) => view,
             Found::Unknown { backlog: 0 } => return Err(Failure::UnknownOrder { order_id: id }),
@@ -29,6 +43,10 @@ impl<P: Ports> Flow<P> {
         };
         let order = match view.order {
             Some(order) => order,
+            // Whose it is will be known when it is decided: it must not fail at the word of somebody else.
+            None if expected.customer.is_some() => {
+                return Ok(CancelOutcome::Undecided(view.status));
+            }
             None => {
                 let maybe_paid = self.maybe_paid(id).await;
                 // The worker may have been faster: then this is the order that it decided.
@@ -36,6 +54,7 @@ impl<P: Ports> Flow<P> {
                     .await?
             }
         };
+        expected.check(&order)?;
         let placement = match order.state {
             OrderState::Blocked => self.release(&order, Reason::Cancelled).await?,
             OrderState::Placed | OrderState::Failed => self.told(&order).await,

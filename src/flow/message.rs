@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AcceptedCart, Cart, CartError, CartHash, Customer, Line, OrderId, Timestamp};
+use crate::json::{self, JsonError};
 use crate::queue::Message;
 
 /// The version this program writes, and the only one it reads.
@@ -28,7 +29,7 @@ struct JustTheId {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Poison {
     #[error("the message is not a cart: {0}")]
-    Unreadable(#[from] serde_json::Error),
+    Unreadable(#[from] JsonError),
     #[error("the message has version {found}; this program reads version {VERSION}")]
     Version { found: u32 },
     #[error("the message holds no valid cart: {0}")]
@@ -56,7 +57,7 @@ pub(super) fn encode(accepted: &AcceptedCart) -> Message {
 
 /// The cart of a message.
 pub(super) fn decode(payload: &[u8]) -> Result<AcceptedCart, Poison> {
-    let wire: Wire = serde_json::from_slice(payload)?;
+    let wire: Wire = json::read(payload)?;
     if wire.v != VERSION {
         return Err(Poison::Version { found: wire.v });
     }
@@ -71,7 +72,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<AcceptedCart, Poison> {
 
 /// The order that a broken message names, if it gets that far.
 pub(super) fn order_id(payload: &[u8]) -> Option<OrderId> {
-    serde_json::from_slice::<JustTheId>(payload)
+    json::read::<JustTheId>(payload)
         .ok()
         .map(|message| message.order_id)
 }
@@ -118,6 +119,19 @@ mod tests {
             ),
             (good.replace("\"sku\":\"a\"", "\"sku\":\"\""), true),
             ("[]".to_owned(), false),
+            // An array of the members in order is no object.
+            (
+                format!(
+                    "[1,\"{}\",\"c\",[],5,\"{}\"]",
+                    accepted().order_id,
+                    accepted().hash
+                ),
+                false,
+            ),
+            (
+                good.replace("{\"sku\":\"a\",\"quantity\":2}", "[\"a\",2]"),
+                true,
+            ),
             (good[..good.len() / 2].to_owned(), false),
         ] {
             assert!(decode(broken.as_bytes()).is_err(), "{broken}");

@@ -40,8 +40,8 @@ mod stock_reads;
 mod unacknowledged;
 
 pub use api::{
-    AddToCart, Added, CancelOutcome, Failure, Found, OrderStory, OrderView, Placement, Refusal,
-    Settings,
+    AddToCart, Added, CancelOutcome, Expected, Failure, Found, OrderStory, OrderView, Placement,
+    Refusal, Settings,
 };
 pub use expire::Swept;
 pub use metrics::Metrics;

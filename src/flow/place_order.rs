@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Failure, Flow, Placement};
+use super::{Expected, Failure, Flow, Placement};
 use crate::domain::{CartHash, Order, OrderId, OrderState, Reason, Status};
 use crate::inventory::SettleAction;
 use crate::payments::Cancelled;
@@ -80,18 +80,20 @@ impl Search {
 }
 
 impl<P: Ports> Flow<P> {
-    /// Steps 4 to 10: waits for the decision, pays, settles. With `expected`, an order that stands for another cart
-    /// is not charged. May be called any number of times, at once or later. Returns `Waiting` while a payment's
+    /// Steps 4 to 10: waits for the decision, pays, settles. An order that is not the one `expected` is not charged.
+    /// May be called any number of times, at once or later. Returns `Waiting` while a payment's
     /// result is unknown, while the ports do not answer, and for an id that no store came to know during the whole
     /// wait.
     ///
     /// # Errors
-    /// [`Failure::UnknownOrder`], [`Failure::CartMismatch`], or [`Failure::Port`] when the database did not answer.
+    /// [`Failure::UnknownOrder`], [`Failure::CartMismatch`], [`Failure::CustomerMismatch`], or [`Failure::Port`] when
+    /// the database did not answer.
     pub async fn place_order(
         &self,
         id: OrderId,
-        expected: Option<CartHash>,
+        expected: impl Into<Expected>,
     ) -> Result<Placement, Failure> {
+        let expected = expected.into();
         let deadline = Instant::now() + self.settings().wait;
         self.place_order_by(id, expected, deadline).await
     }
@@ -103,15 +105,13 @@ impl<P: Ports> Flow<P> {
     pub async fn place_order_by(
         &self,
         id: OrderId,
-        expected: Option<CartHash>,
+        expected: Expected,
         deadline: Instant,
     ) -> Result<Placement, Failure> {
-        let Some(order) = self.decided(id, expected, deadline).await? else {
+        let Some(order) = self.decided(id, expected.cart_hash, deadline).await? else {
             return Ok(Placement::Waiting(Status::Init));
         };
-        if expected.is_some_and(|hash| order.cart_hash.is_some_and(|known| known != hash)) {
-            return Err(Failure::CartMismatch { order_id: id });
-        }
+        expected.check(&order)?;
         match order.state {
             OrderState::Blocked => self.pay(order, deadline).await,
             OrderState::Placed | OrderState::Failed => Ok(self.told(&order).await),

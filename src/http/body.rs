@@ -6,10 +6,11 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
-use serde_json::error::Category;
+use serde::de::DeserializeOwned;
 
 use super::limits::NoBodyMemory;
 use super::problem::{Kind, Problem, RETRY_AFTER};
+use crate::json::{self, JsonError};
 
 /// The largest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
@@ -48,9 +49,16 @@ pub(super) async fn read_up_to(
     Ok(bytes)
 }
 
-/// Reads a JSON body that may be empty.
-pub(super) async fn read_optional(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    read_bounded(BODY_BYTES_MAX, headers, body).await
+/// Reads a JSON body that may be empty, and what it holds.
+pub(super) async fn read_or_default<T: DeserializeOwned + Default>(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Problem> {
+    let bytes = read_bounded(BODY_BYTES_MAX, headers, body).await?;
+    if bytes.is_empty() {
+        return Ok(T::default());
+    }
+    parse(&bytes)
 }
 
 async fn read_bounded(bytes_max: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
@@ -99,9 +107,11 @@ async fn read_bounded(bytes_max: usize, headers: &HeaderMap, body: Body) -> Resu
 
 /// Reads JSON and says where it is wrong.
 pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-        Category::Data => Problem::new(Kind::Invalid, error.to_string()),
-        _ => Problem::new(Kind::Malformed, format!("the body is not JSON: {error}")),
+    json::read(bytes).map_err(|error| match error {
+        JsonError::Syntax(what) => {
+            Problem::new(Kind::Malformed, format!("the body is not JSON: {what}"))
+        }
+        JsonError::Data { pointer, detail } => Problem::invalid_at(pointer, &detail),
     })
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::request::{CartRequest, chosen_id, idempotency_key};
-use super::{Api, Served, body, schema};
+use super::{Api, Served, body};
 use crate::domain::{CartHash, OrderId, Reason, Status};
 use crate::flow::{AddToCart, Added};
 
@@ -20,17 +20,13 @@ use crate::flow::{AddToCart, Added};
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CartAccepted {
     /// The order it becomes.
-    #[schema(value_type = schema::Uuid)]
     order_id: OrderId,
     /// Where the order stands: INIT when it is new.
-    #[schema(value_type = schema::Status, example = "INIT")]
     status: Status,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Reason>)]
     reason: Option<Reason>,
     /// What `place` may send along, to be sure that it places this cart.
-    #[schema(value_type = String, example = "0b4f6f5a0c9e4b6f8d1a2c3e4f506172")]
     cart_hash: CartHash,
 }
 
@@ -40,13 +36,13 @@ pub(super) struct CartAccepted {
 /// the same id and cart is one order. Every error carries the order id.
 #[utoipa::path(
     post, path = "/v1/carts", operation_id = "add_to_cart", tag = "orders",
-    params(("Idempotency-Key" = Option<schema::Uuid>, Header, description = "The order id")),
+    params(("Idempotency-Key" = Option<OrderId>, Header, description = "The order id")),
     request_body = CartRequest,
     responses(
         (status = 202, description = "In the queue, now or by an earlier request", body = CartAccepted),
-        (status = 400, description = "Not JSON, or two ids"),
+        (status = 400, description = "Not JSON, or not a UUID"),
         (status = 408, description = "The body took too long"),
-        (status = 409, description = "Refused at once: `reason` is `sold_out`, `held` or `unknown_sku`"),
+        (status = 409, description = "Refused at once: `reason` is `sold_out`, `held`, `unknown_sku`, or `limit` when lines of one item add up to too much; or header and body name two ids"),
         (status = 413, description = "Over 1 MiB"),
         (status = 415, description = "Not application/json"),
         (status = 422, description = "No cart, or the id was used with another one"),

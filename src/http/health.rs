@@ -33,7 +33,7 @@ pub(super) struct InfoBody {
     #[schema(value_type = String)]
     version: &'static str,
     /// The id of the store, made when it was created. Two services with one id work on one store.
-    #[schema(value_type = schema::Uuid)]
+    #[schema(value_type = schema::UniqueId)]
     store_id: Uuid,
 }
 
@@ -46,6 +46,8 @@ pub(super) struct StateBody {
 }
 
 /// Which service this is.
+///
+/// Two services that answer the same `store_id` work on one store.
 #[utoipa::path(
     get, path = "/v1/info", operation_id = "get_info", tag = "operation",
     responses(
@@ -62,6 +64,8 @@ pub(super) async fn info<P: Served>(State(api): State<Api<P>>) -> Result<Json<In
 }
 
 /// Whether the service lives.
+///
+/// Asks no store: a process that answers this does not hang.
 #[utoipa::path(
     get, path = "/healthz", operation_id = "get_health", tag = "operation",
     responses((status = 200, description = "It does", body = StateBody))

@@ -10,8 +10,7 @@ use uuid::Uuid;
 use super::problem::{Kind, Problem};
 use super::request::{Item as SkuOf, Params, idempotency_key};
 use super::{Api, Served, body as incoming, deadline, schema};
-use crate::catalogue::{check_name, check_stock};
-use crate::domain::{Money, Sku};
+use crate::domain::Sku;
 use crate::inventory::{
     Adjusted, Adjustment, Administration, Inventory, NewItem, PutOutcome, StockLevel,
 };
@@ -29,6 +28,8 @@ const PAGE_ITEMS: usize = 100;
 pub(super) const PAGE_ITEMS_MAX: usize = 1_000;
 
 /// The catalogue with its stock, by SKU.
+///
+/// Pages follow one another by `after`: send the `next` of one page to get the one behind it.
 #[utoipa::path(
     get, path = "/v1/inventory", operation_id = "list_items", tag = "inventory",
     params(PageQuery),
@@ -42,15 +43,8 @@ pub(super) async fn list<P: Served>(
     State(api): State<Api<P>>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<ItemPage>, Problem> {
-    let malformed = |what: String| Problem::new(Kind::Malformed, what);
-    let limit = query.limit.unwrap_or(PAGE_ITEMS);
-    if !(1..=PAGE_ITEMS_MAX).contains(&limit) {
-        return Err(malformed(format!(
-            "limit: {limit} is out of range: 1 to {PAGE_ITEMS_MAX} are allowed"
-        )));
-    }
-    let after = query.after.as_deref().map(Sku::new).transpose();
-    let after = after.map_err(|error| malformed(format!("after: {error}")))?;
+    let limit = query.limit()?;
+    let after = query.after()?;
     // One more than asked for tells whether there is a next page.
     let inventory = api.flow().ports().inventory();
     let mut items = deadline::read("read items", inventory.items(after, limit + 1)).await?;
@@ -64,9 +58,11 @@ pub(super) async fn list<P: Served>(
 }
 
 /// One item with its stock.
+///
+/// Reads what is committed, never a cache.
 #[utoipa::path(
     get, path = "/v1/inventory/{sku}", operation_id = "get_item", tag = "inventory",
-    params(("sku" = String, Path, description = "The item")),
+    params(("sku" = Sku, Path, description = "The item")),
     responses(
         (status = 200, description = "The item", body = ItemBody),
         (status = 400, description = "Not a SKU"),
@@ -87,19 +83,20 @@ pub(super) async fn show<P: Served>(
 
 /// Create an item, or change the name and price of a known one.
 ///
-/// `stock` is needed for a new item and ignored for a known one: stock is corrected by adjustments.
+/// `stock` is needed for a new item (404 without it) and ignored for a known one: stock is corrected by adjustments.
 #[utoipa::path(
     put, path = "/v1/inventory/{sku}", operation_id = "put_item", tag = "inventory",
-    params(("sku" = String, Path, description = "The item")),
+    params(("sku" = Sku, Path, description = "The item")),
     request_body = PutRequest,
     responses(
         (status = 200, description = "Changed, or as it was", body = PutBody),
         (status = 201, description = "Created", body = PutBody),
         (status = 400, description = "Not a SKU, or not JSON"),
+        (status = 404, description = "There is no such item, and `stock` is not sent to create it"),
         (status = 408, description = "The body took too long"),
         (status = 413, description = "Over 1 MiB"),
         (status = 415, description = "Not application/json"),
-        (status = 422, description = "Not a name, a price or a stock; or a new item without stock"),
+        (status = 422, description = "Not a name, a price or a stock"),
         (status = 503, description = "A store does not answer: repeat"),
     )
 )]
@@ -108,21 +105,13 @@ pub(super) async fn put<P: Served>(
     SkuOf(sku): SkuOf,
     request: Request,
 ) -> Result<Response, Problem> {
-    let invalid = |what: String| Problem::new(Kind::Invalid, what);
     let (parts, body) = request.into_parts();
     let bytes = incoming::read(&parts.headers, body).await?;
     let request: PutRequest = incoming::parse(&bytes)?;
-    let name = check_name(&request.name).map_err(invalid)?.to_owned();
-    let price = Money::new(request.price).map_err(|error| invalid(format!("price: {error}")))?;
-    let stock = request
-        .stock
-        .map(check_stock)
-        .transpose()
-        .map_err(invalid)?;
+    let (name, price, stock) = (request.name()?, request.price()?, request.stock()?);
     if stock.is_none() && level(&api, &sku).await?.is_none() {
-        return Err(invalid(format!(
-            "{sku} is new: `stock` is needed to create it"
-        )));
+        let detail = format!("the catalogue has no item {sku}: send `stock`, too, to create it");
+        return Err(Problem::new(Kind::UnknownSku, detail));
     }
     let item = NewItem {
         sku: sku.clone(),
@@ -153,18 +142,19 @@ pub(super) async fn put<P: Served>(
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/adjustments", operation_id = "adjust_stock", tag = "inventory",
     params(
-        ("sku" = String, Path, description = "The item"),
-        ("Idempotency-Key" = Option<schema::Uuid>, Header, description = "The id of this correction"),
+        ("sku" = Sku, Path, description = "The item"),
+        ("Idempotency-Key" = Option<schema::UniqueId>, Header, description = "The id of this correction"),
     ),
     request_body = AdjustRequest,
     responses(
         (status = 200, description = "Corrected, now or by an earlier request", body = AdjustedBody),
         (status = 400, description = "Not a SKU, not a UUID, or not JSON"),
         (status = 404, description = "There is no such item"),
+        (status = 409, description = "The stock would leave the range of ±10¹² units"),
         (status = 408, description = "The body took too long"),
         (status = 413, description = "Over 1 MiB"),
         (status = 415, description = "Not application/json"),
-        (status = 422, description = "0 units, no reason, beyond the range, or the key was used for another correction"),
+        (status = 422, description = "0 units, no reason, or the key was used for another correction"),
         (status = 503, description = "A store does not answer, or (type `in-doubt`) it may have been corrected: repeat with `Idempotency-Key: <adjustment_id>`",
             headers(("Retry-After" = u64, description = "Seconds"))),
     )
@@ -197,12 +187,11 @@ async fn correct<P: Served>(
     sku: Sku,
     request: AdjustRequest,
 ) -> Result<AdjustedBody, Problem> {
-    let invalid = |what: String| Problem::new(Kind::Invalid, what);
     let adjustment = Adjustment {
         id,
         sku: sku.clone(),
-        by: request.units().map_err(invalid)?,
-        reason: request.reason().map_err(invalid)?,
+        by: request.units()?,
+        reason: request.reason()?,
     };
     let inventory = api.flow().ports().inventory();
     let began = api.flow().ports().clock().now();
@@ -218,9 +207,8 @@ async fn correct<P: Served>(
         }
         Some(Adjusted::OutOfRange) => {
             let most = crate::catalogue::STOCK_MAX;
-            return Err(invalid(format!(
-                "the stock of {sku} would leave the range of ±{most} units"
-            )));
+            let detail = format!("the stock of {sku} would leave the range of ±{most} units");
+            return Err(Problem::new(Kind::StockOutOfRange, detail));
         }
         None => return Err(in_doubt(Error::outcome_unknown("correct the stock"))),
     };

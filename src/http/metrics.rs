@@ -207,6 +207,8 @@ fn resident_bytes() -> Option<i64> {
 }
 
 /// Counters for Prometheus.
+///
+/// In the OpenMetrics text format.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "get_metrics", tag = "operation",
     responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"))

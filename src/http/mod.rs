@@ -46,7 +46,7 @@ pub use access::{Access, Scope, ScopeError, Scopes, Side};
 pub use auth::{Auth, TOKEN_CHARS_MIN, Tokens, new_token};
 pub use body::BODY_BYTES_MAX;
 pub use limits::{Limits, RateLimits, RateLimitsError};
-pub use openapi::document;
+pub use openapi::{document, internal_document};
 pub use problem::{Kind, Problem};
 pub use reload::ReloadError;
 pub use routes::{Route, router, routes};

@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use super::deadline::{READ_TIME_MAX, WAIT_GRACE};
 use super::problem::{self, Kind, Problem, RETRY_AFTER};
 use super::request::{Id, Params, WaitQuery};
-use super::{Api, Served, body as incoming, deadline, schema};
-use crate::domain::{CartHash, OrderId, Reason, Status};
-use crate::flow::{CancelOutcome, Failure, Found, OrderStory, Placement};
+use super::{Api, Served, body as incoming, deadline};
+use crate::domain::{OrderId, Reason, Status};
+use crate::flow::{CancelOutcome, Expected, Failure, Found, OrderStory, Placement};
 use crate::statuses::Statuses;
 pub(super) use body::OrderStatus;
-use body::{HistoryBody, OrderBody, PlaceRequest};
+use body::{CancelRequest, HistoryBody, OrderBody, PlaceRequest};
 
 /// How much longer than the wait for a decision a response may take at most: a payment has its own time.
 const ANSWER_GRACE: Duration = Duration::from_secs(30);
@@ -27,20 +27,25 @@ const ANSWER_GRACE: Duration = Duration::from_secs(30);
 ///
 /// Waits for the decision, pays, settles. A client that goes away does not end it; a repeat joins it. `wait` bounds the
 /// response only. An id that is not known yet is only waited for: 202 with INIT, and a repeat goes on waiting.
+///
+/// The order id is all that is needed: whoever knows it can place the order. With `customer`, an order of another
+/// customer is refused before anything is charged.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/place", operation_id = "place_order", tag = "orders",
-    params(("id" = schema::Uuid, Path, description = "The order"), WaitQuery),
-    request_body = Option<PlaceRequest>,
+    params(("id" = OrderId, Path, description = "The order"), WaitQuery),
+    request_body = PlaceRequest,
     responses(
         (status = 200, description = "PLACED, or FAILED with the reason", body = OrderStatus),
         (status = 202, description = "Not final yet: repeat to wait on", body = OrderStatus,
             headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 400, description = "Not an order id, not JSON, or no such wait"),
+        (status = 403, description = "It belongs to another customer than the one named; nothing was charged"),
         (status = 404, description = "There is no such order"),
+        (status = 408, description = "The body took too long"),
         (status = 409, description = "It stands for another cart; nothing was charged"),
         (status = 413, description = "Over 1 MiB"),
         (status = 415, description = "Not application/json"),
-        (status = 422, description = "Not a cart hash, or a field that is unknown"),
+        (status = 422, description = "Not a cart hash, not a customer, or a field that is unknown"),
         (status = 503, description = "Too many orders are being placed or too many unknown ids waited for, or a store does not answer: repeat",
             headers(("Retry-After" = u64, description = "Seconds"))),
     )
@@ -56,9 +61,8 @@ pub(super) async fn place<P: Served>(
     // Without a wait the flow itself ends after its own: this bound is for a flow that does not.
     let wait = wait.unwrap_or(settings.wait + settings.payment_timeout + ANSWER_GRACE);
     let (parts, body) = request.into_parts();
-    let expected = read_expected(&parts.headers, body)
-        .await
-        .map_err(|p| p.about(id))?;
+    let request = incoming::read_or_default::<PlaceRequest>(&parts.headers, body).await;
+    let expected = request.map_err(|p| p.about(id))?.into();
     let mut placement = api.placements().join(api.flow(), id, expected)?;
     match api.within(wait, placement.outcome()).await {
         Some(Ok(Placement::Placed)) => Ok(finished(id, Status::Placed, None)),
@@ -71,31 +75,28 @@ pub(super) async fn place<P: Served>(
     }
 }
 
-async fn read_expected(
-    headers: &axum::http::HeaderMap,
-    body: axum::body::Body,
-) -> Result<Option<CartHash>, Problem> {
-    let bytes = incoming::read_optional(headers, body).await?;
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let request: PlaceRequest = incoming::parse(&bytes)?;
-    Ok(request.cart_hash)
-}
-
 /// Cancel an order that is not paid for.
 ///
 /// The gateway is asked first, so that no payment can arrive afterwards. An order that is not decided yet fails at once.
+///
+/// The order id is all that is needed: whoever knows it can cancel the order. With `customer`, an order of another
+/// customer is refused, and one that is not decided yet stays as it is: 202, repeat.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders",
-    params(("id" = schema::Uuid, Path, description = "The order")),
+    params(("id" = OrderId, Path, description = "The order")),
+    request_body = CancelRequest,
     responses(
         (status = 200, description = "FAILED, by this or before", body = OrderStatus),
         (status = 202, description = "A charge may have begun, and the gateway does not answer: repeat", body = OrderStatus,
             headers(("Retry-After" = u64, description = "Seconds"))),
-        (status = 400, description = "Not an order id"),
+        (status = 400, description = "Not an order id, or not JSON"),
+        (status = 403, description = "It belongs to another customer than the one named"),
         (status = 404, description = "There is no such order"),
+        (status = 408, description = "The body took too long"),
         (status = 409, description = "Too late: it is placed"),
+        (status = 413, description = "Over 1 MiB"),
+        (status = 415, description = "Not application/json"),
+        (status = 422, description = "Not a customer, or a field that is unknown"),
         (status = 500, description = "What is stored of the order is damaged"),
         (status = 503, description = "No store knows the order yet, or one does not answer: repeat"),
     )
@@ -103,17 +104,23 @@ async fn read_expected(
 pub(super) async fn cancel<P: Served>(
     State(api): State<Api<P>>,
     Id(id): Id,
+    request: Request,
 ) -> Result<Response, Problem> {
-    cancelled(id, cancel_in_time(&api, id).await?)
+    let (parts, body) = request.into_parts();
+    let request = incoming::read_or_default::<CancelRequest>(&parts.headers, body).await;
+    let expected = request.map_err(|p| p.about(id))?.into();
+    cancelled(id, cancel_in_time(&api, id, expected).await?)
 }
 
 /// Cancels an order. The gateway has its own time to answer.
 pub(super) async fn cancel_in_time<P: Served>(
     api: &Api<P>,
     id: OrderId,
+    expected: Expected,
 ) -> Result<CancelOutcome, Problem> {
     let limit = api.flow().settings().payment_timeout + READ_TIME_MAX;
-    let cancelled = deadline::within(limit, id, api.flow().cancel(id)).await;
+    let cancelled = api.flow().cancel_expected(id, expected);
+    let cancelled = deadline::within(limit, id, cancelled).await;
     cancelled.map_err(Problem::from)
 }
 
@@ -122,7 +129,7 @@ pub(super) async fn cancel_in_time<P: Served>(
 /// With `wait` the answer comes as soon as the order is PLACED or FAILED, or after that time.
 #[utoipa::path(
     get, path = "/v1/orders/{id}", operation_id = "get_order", tag = "orders",
-    params(("id" = schema::Uuid, Path, description = "The order"), WaitQuery),
+    params(("id" = OrderId, Path, description = "The order"), WaitQuery),
     responses(
         (status = 200, description = "Where it stands", body = OrderBody),
         (status = 400, description = "Not an order id, or no such wait"),
@@ -153,7 +160,7 @@ pub(super) async fn show<P: Served>(
 /// When it was accepted, in which batch it was decided on what stock, each attempt to pay, what was refunded.
 #[utoipa::path(
     get, path = "/v1/orders/{id}/history", operation_id = "get_order_history", tag = "orders",
-    params(("id" = schema::Uuid, Path, description = "The order")),
+    params(("id" = OrderId, Path, description = "The order")),
     responses(
         (status = 200, description = "Its story", body = HistoryBody),
         (status = 400, description = "Not an order id"),

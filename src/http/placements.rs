@@ -14,12 +14,12 @@ use tracing::Instrument as _;
 
 use super::Limits;
 use super::problem::{Kind, Problem, RETRY_AFTER};
-use crate::domain::{CartHash, OrderId, Status};
-use crate::flow::{Failure, Flow, Placement};
+use crate::domain::{OrderId, Status};
+use crate::flow::{Expected, Failure, Flow, Placement};
 use crate::ports::Ports;
 
-/// An order, and the cart it is meant to stand for: requests that mean different carts get their own answers.
-type Key = (OrderId, Option<CartHash>);
+/// An order, and what it is taken for: requests that expect different carts or customers get their own answers.
+type Key = (OrderId, Expected);
 
 /// The placements of this process that have not ended.
 #[derive(Debug)]
@@ -91,9 +91,9 @@ impl Placements {
         self: &Arc<Self>,
         flow: &Flow<P>,
         id: OrderId,
-        expected: Option<CartHash>,
+        expected: Expected,
     ) -> Result<Joined, Problem> {
-        let key = (id, expected);
+        let key = (id, expected.clone());
         let mut running = self.running.lock();
         if let Some(slot) = running.placements.get(&key) {
             let progress = slot.progress.subscribe();
@@ -108,7 +108,7 @@ impl Placements {
             progress: sender.clone(),
             is_unknown: false,
         };
-        running.placements.insert(key, slot);
+        running.placements.insert(key.clone(), slot);
         drop(running);
         let (flow, placements) = (flow.clone(), Arc::clone(self));
         let placing = async move {
@@ -212,7 +212,7 @@ impl Entry {
         flow: &Flow<P>,
         progress: &watch::Sender<Progress>,
     ) -> Option<Result<Placement, Obstacle>> {
-        let (id, expected) = self.key;
+        let (id, expected) = self.key.clone();
         let deadline = Instant::now() + flow.settings().wait;
         // In boxes, so that an id that no store knows costs no memory for what follows.
         match Box::pin(flow.is_known(id)).await {

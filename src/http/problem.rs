@@ -1,5 +1,7 @@
 //! Errors as RFC 9457 problem documents.
 
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,9 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::schema;
-use crate::domain::{OrderId, Reason, Sku};
+use crate::domain::{OrderId, QuantityError, Reason, Sku};
 use crate::flow::{Failure, Refusal};
+use crate::json;
 use crate::ports::{self, ErrorKind};
 
 /// The media type of problem documents.
@@ -57,6 +59,12 @@ kinds! {
     CartMismatch = CONFLICT, "cart-mismatch", "The order stands for another cart";
     /// The order was paid for and placed: it cannot be cancelled.
     AlreadyPlaced = CONFLICT, "already-placed", "The order is placed";
+    /// Header and body name two ids.
+    TwoIds = CONFLICT, "two-ids", "The request names two ids";
+    /// The order belongs to another customer than the one named.
+    CustomerMismatch = FORBIDDEN, "customer-mismatch", "The order belongs to another customer";
+    /// The correction would take the stock out of its range.
+    StockOutOfRange = CONFLICT, "stock-out-of-range", "The stock would leave its range";
     /// Nobody knows the order.
     UnknownOrder = NOT_FOUND, "unknown-order", "There is no such order";
     /// The catalogue does not have the item.
@@ -116,11 +124,9 @@ pub(super) struct Document {
     detail: String,
     /// Why a cart was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Reason>)]
     reason: Option<Reason>,
     /// The item at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     sku: Option<Sku>,
     /// When trying again may help, in milliseconds; also as the header `Retry-After`, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,7 +136,6 @@ pub(super) struct Document {
     stock_version: Option<u64>,
     /// The order: every problem of addToCart carries it. Repeat the request with it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Uuid>)]
     order_id: Option<OrderId>,
     /// The correction of stock: every problem of an adjustment carries it. Repeat the request with it as the header
     /// `Idempotency-Key`.
@@ -142,6 +147,14 @@ pub(super) struct Document {
     #[serde(rename = "kind", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     error_kind: Option<ErrorKind>,
+    /// A JSON Pointer (RFC 6901) to the value of the request's body that is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/lines/0/quantity")]
+    pointer: Option<String>,
+    /// The query parameter, path parameter or header that is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "wait")]
+    parameter: Option<Cow<'static, str>>,
     /// Whether a store failed: not part of the document.
     #[serde(skip)]
     store_failed: bool,
@@ -168,9 +181,27 @@ impl Problem {
                 order_id: None,
                 adjustment_id: None,
                 error_kind: None,
+                pointer: None,
+                parameter: None,
                 store_failed: false,
             }),
         }
+    }
+
+    /// A value of the body that is not acceptable: a JSON Pointer to it, and what is wrong with it.
+    pub(super) fn invalid_at(pointer: impl Into<String>, what: &str) -> Self {
+        let pointer = pointer.into();
+        let mut problem = Self::new(Kind::Invalid, json::at(&pointer, what));
+        problem.document.pointer = Some(pointer);
+        problem
+    }
+
+    /// A parameter of the query or the path, or a header, that cannot be read, and what is wrong with it.
+    pub(super) fn of_parameter(name: impl Into<Cow<'static, str>>, what: impl Display) -> Self {
+        let name = name.into();
+        let mut problem = Self::new(Kind::Malformed, format!("{name}: {what}"));
+        problem.document.parameter = Some(name);
+        problem
     }
 
     /// With the order it is about, unless it names one.
@@ -236,6 +267,14 @@ impl Problem {
         serde_json::to_vec(&self.document).unwrap_or_default()
     }
 
+    /// A cart whose lines ask for more units of one item than a line may.
+    pub(super) fn too_many_units(sku: Sku, error: &QuantityError) -> Self {
+        let detail = format!("the lines of {sku} add up to too much: {error}");
+        let mut problem = Self::new(Kind::Refused, detail).because(Reason::Limit);
+        problem.document.sku = Some(sku);
+        problem
+    }
+
     fn because(mut self, reason: Reason) -> Self {
         self.document.reason = Some(reason);
         self
@@ -264,6 +303,9 @@ impl From<Failure> for Problem {
                 .about(order_id),
             Failure::CartMismatch { order_id } => {
                 Self::new(Kind::CartMismatch, detail).about(order_id)
+            }
+            Failure::CustomerMismatch { order_id } => {
+                Self::new(Kind::CustomerMismatch, detail).about(order_id)
             }
             Failure::UnknownOrder { order_id } => {
                 Self::new(Kind::UnknownOrder, detail).about(order_id)

@@ -1,20 +1,23 @@
 //! What several routes read from a request: order ids, carts, waits, queries and paths.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
-use serde::de::{DeserializeOwned, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::problem::{Kind, Problem};
 use super::schema;
-use crate::domain::{Cart, Customer, LINES_MAX, Line, OrderId, Quantity, Sku, parse_duration};
+use crate::domain::{
+    Cart, CartError, Customer, DurationError, LINES_MAX, Line, OrderId, OrderIdError, Quantity,
+    Sku, parse_canonical_uuid, parse_duration,
+};
 
 /// The header that makes a repeated request harmless. Its value is a UUID; of a cart it *is* the order id.
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -25,22 +28,14 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<Uuid>, Probl
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let wrong = |what: &str| {
-        Problem::new(
-            Kind::Malformed,
-            format!("the header Idempotency-Key {what}"),
-        )
-    };
+    let wrong = |what| Problem::of_parameter("Idempotency-Key", what);
     if values.next().is_some() {
-        return Err(wrong("is there more than once"));
+        return Err(wrong("this header is there more than once"));
     }
-    let text = value.to_str().unwrap_or_default().trim();
-    match Uuid::try_parse(text) {
-        Ok(key) => Ok(Some(key)),
-        Err(_) => Err(wrong(
-            "has to be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057",
-        )),
-    }
+    let key = parse_canonical_uuid(value.to_str().unwrap_or_default().trim());
+    key.map(Some).ok_or_else(|| {
+        wrong("expected a UUID in lower case such as 01890a5d-ac96-774b-bcce-b302099a8057")
+    })
 }
 
 /// The order id that a client chose, in the header or in the body; none to have one made.
@@ -52,11 +47,11 @@ pub(super) fn chosen_id(
     let Some(text) = body else { return Ok(header) };
     let id: OrderId = text
         .parse()
-        .map_err(|error| Problem::new(Kind::Invalid, format!("order_id: {error}")))?;
+        .map_err(|error: OrderIdError| Problem::invalid_at("/order_id", &error.to_string()))?;
     if header.is_some_and(|header| header != id) {
         let what =
             "order_id and the header Idempotency-Key name two ids: send one of them, or the same";
-        return Err(Problem::new(Kind::Malformed, what).about(id));
+        return Err(Problem::new(Kind::TwoIds, what).about(id));
     }
     Ok(Some(id))
 }
@@ -68,11 +63,11 @@ pub(super) struct CartRequest<'a> {
     /// The client's own order id, which makes a retry harmless; left out, the service makes one. The header
     /// `Idempotency-Key` can carry it instead.
     #[serde(default)]
-    #[schema(value_type = Option<schema::Uuid>)]
+    #[schema(value_type = Option<OrderId>)]
     pub(super) order_id: Option<Cow<'a, str>>,
     /// Who orders: 1 to 64 bytes.
     #[serde(borrow)]
-    #[schema(value_type = String, example = "c1")]
+    #[schema(value_type = Customer)]
     customer: Cow<'a, str>,
     /// 1 to 1,000 lines; those that name the same SKU are added up.
     #[serde(borrow)]
@@ -86,131 +81,138 @@ pub(super) struct CartRequest<'a> {
 pub(super) struct LineRequest<'a> {
     /// The item: 1 to 64 bytes, trimmed, case-sensitive.
     #[serde(borrow)]
-    #[schema(value_type = String, example = "SKU-00001")]
+    #[schema(value_type = Sku)]
     sku: Cow<'a, str>,
     /// How many units.
-    #[schema(value_type = u32, minimum = 1, maximum = 1_000_000, example = 2)]
-    quantity: Units,
+    #[schema(value_type = Quantity)]
+    quantity: i64,
 }
 
 impl CartRequest<'_> {
-    /// The cart, or what is wrong with which line. Lines count from 1.
+    /// The cart, or what is wrong with which line.
     pub(super) fn cart(&self) -> Result<Cart, Problem> {
-        let invalid = |detail: String| Problem::new(Kind::Invalid, detail);
-        let customer = Customer::new(&self.customer).map_err(|error| invalid(error.to_string()))?;
+        let customer = Customer::new(&self.customer)
+            .map_err(|error| Problem::invalid_at("/customer", &error.to_string()))?;
         // Before the lines are read one by one: there may be very many.
         if self.lines.len() > LINES_MAX {
             let lines = self.lines.len();
-            let error = crate::domain::CartError::TooManyLines { lines };
-            return Err(invalid(error.to_string()));
+            let error = CartError::TooManyLines { lines };
+            return Err(Problem::invalid_at("/lines", &error.to_string()));
         }
-        let mut lines = Vec::with_capacity(self.lines.len());
-        for (index, line) in self.lines.iter().enumerate() {
-            let read = line.read();
-            lines.push(read.map_err(|what| invalid(format!("line {}: {what}", index + 1)))?);
-        }
-        Cart::new(customer, lines).map_err(|error| {
-            invalid(match std::error::Error::source(&error) {
-                Some(source) => format!("{error}: {source}"),
-                None => error.to_string(),
+        let lines = self.lines.iter().enumerate();
+        let lines = lines.map(|(index, line)| {
+            line.read().map_err(|(member, what)| {
+                Problem::invalid_at(format!("/lines/{index}/{member}"), &what)
             })
+        });
+        Cart::new(customer, lines.collect::<Result<_, _>>()?).map_err(|error| match error {
+            CartError::Sum { sku, source } => Problem::too_many_units(sku, &source),
+            other => Problem::invalid_at("/lines", &other.to_string()),
         })
     }
 }
 
 impl LineRequest<'_> {
-    fn read(&self) -> Result<Line, String> {
+    /// The line, or which member is wrong, and how.
+    fn read(&self) -> Result<Line, (&'static str, String)> {
         Ok(Line {
-            sku: Sku::new(&self.sku).map_err(|error| error.to_string())?,
-            quantity: match self.quantity {
-                Units::Whole(units) => Quantity::new(units).map_err(|error| error.to_string())?,
-                Units::Other(number) => {
-                    return Err(format!("the quantity {number} is no whole number in range"));
-                }
-            },
+            sku: Sku::new(&self.sku).map_err(|error| ("sku", error.to_string()))?,
+            quantity: Quantity::new(self.quantity)
+                .map_err(|error| ("quantity", error.to_string()))?,
         })
     }
 }
 
-/// A number that may be a quantity. Any number is read, so that the message can name the line.
-#[derive(Debug, Clone, Copy)]
-enum Units {
-    Whole(i64),
-    Other(f64),
-}
-
-impl<'de> Deserialize<'de> for Units {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = Units;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number")
-            }
-
-            fn visit_i64<E>(self, units: i64) -> Result<Units, E> {
-                Ok(Units::Whole(units))
-            }
-
-            fn visit_u64<E>(self, units: u64) -> Result<Units, E> {
-                Ok(Units::Whole(i64::try_from(units).unwrap_or(i64::MAX)))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Units, E> {
-                Ok(Units::Other(number))
-            }
-        }
-        deserializer.deserialize_any(Number)
-    }
-}
-
 /// How long a response may take.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
-    /// The longest time until the response, such as `10s` or `500ms`. It bounds the response only, never the order.
-    #[param(example = "10s")]
+    /// The longest time until the response, such as `10s` or `500ms`. It bounds the response only, never the order. A
+    /// time beyond the service's own limit (3 minutes unless configured) is cut to that.
+    #[param(value_type = Option<schema::Wait>)]
     wait: Option<String>,
 }
 
+impl FromQuery for WaitQuery {
+    const NAMES: &'static [&'static str] = &["wait"];
+
+    fn from_query(mut value: impl FnMut(&str) -> Option<String>) -> Self {
+        Self {
+            wait: value("wait"),
+        }
+    }
+}
+
 impl WaitQuery {
-    /// The wait, if one is asked for: at most `wait_max`.
+    /// The wait, if one is asked for. One that is longer than the service ever waits is cut to that.
     pub(super) fn read(&self, wait_max: Duration) -> Result<Option<Duration>, Problem> {
         let Some(text) = &self.wait else {
             return Ok(None);
         };
-        let wrong = |detail: String| Problem::new(Kind::Malformed, format!("wait: {detail}"));
-        let wait = parse_duration(text).map_err(|error| wrong(error.to_string()))?;
-        if wait > wait_max {
-            let most = crate::domain::format_duration(wait_max);
-            return Err(wrong(format!(
-                "`{text}` is too long: at most {most} are allowed"
-            )));
+        match parse_duration(text) {
+            Ok(wait) => Ok(Some(wait.min(wait_max))),
+            Err(DurationError::TooLong(_)) => Ok(Some(wait_max)),
+            Err(error) => Err(Problem::of_parameter("wait", error)),
         }
-        Ok(Some(wait))
     }
 }
 
-/// A query string, with a problem document for one that is wrong. Unknown names are wrong: they are misspelt.
+/// Whose order it has to be.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CustomerQuery {
+    /// Whose order it is: the items of another customer's order are not given back (403).
+    #[param(value_type = Option<Customer>)]
+    customer: Option<String>,
+}
+
+impl FromQuery for CustomerQuery {
+    const NAMES: &'static [&'static str] = &["customer"];
+
+    fn from_query(mut value: impl FnMut(&str) -> Option<String>) -> Self {
+        Self {
+            customer: value("customer"),
+        }
+    }
+}
+
+impl CustomerQuery {
+    pub(super) fn read(&self) -> Result<Option<Customer>, Problem> {
+        let customer = self.customer.as_deref().map(Customer::new).transpose();
+        customer.map_err(|error| Problem::of_parameter("customer", error))
+    }
+}
+
+/// What a route takes in its query string.
+pub(super) trait FromQuery {
+    /// The names of all parameters.
+    const NAMES: &'static [&'static str];
+
+    /// From the values of the parameters that are there.
+    fn from_query(value: impl FnMut(&str) -> Option<String>) -> Self;
+}
+
+/// A query string. A name that is not known, which may be misspelt, or one that is there twice is a problem.
 pub(super) struct Params<T>(pub(super) T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+impl<S: Sync, T: FromQuery> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(params)) => Ok(Self(params)),
-            Err(rejection) => {
-                let source = std::error::Error::source(&rejection);
-                let what = source.map_or_else(|| rejection.to_string(), ToString::to_string);
-                Err(Problem::new(
-                    Kind::Malformed,
-                    format!("the query is wrong: {what}"),
-                ))
+        let mut values = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes()) {
+            let Some(known) = T::NAMES.iter().find(|known| **known == name) else {
+                let name: String = name.chars().take(64).collect();
+                let known = T::NAMES.join("` and `");
+                let what = format!("unknown query parameter; this path takes `{known}`");
+                return Err(Problem::of_parameter(name, what));
+            };
+            if values.insert(*known, value.into_owned()).is_some() {
+                let what = "this query parameter is there more than once";
+                return Err(Problem::of_parameter(*known, what));
             }
         }
+        Ok(Self(T::from_query(|name| values.remove(name))))
     }
 }
 
@@ -224,9 +226,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let text = segment(parts, state).await?;
         text.parse()
             .map(Self)
-            .map_err(|error: crate::domain::OrderIdError| {
-                Problem::new(Kind::Malformed, error.to_string())
-            })
+            .map_err(|error: OrderIdError| Problem::of_parameter("id", error))
     }
 }
 
@@ -240,7 +240,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Item {
         let text = segment(parts, state).await?;
         Sku::new(&text)
             .map(Self)
-            .map_err(|error| Problem::new(Kind::Malformed, error.to_string()))
+            .map_err(|error| Problem::of_parameter("sku", error))
     }
 }
 

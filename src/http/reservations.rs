@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use super::request::{CartRequest, Id, chosen_id, idempotency_key};
-use super::{Api, Served, body, deadline, orders, schema};
+use super::request::{CartRequest, CustomerQuery, Id, Params, chosen_id, idempotency_key};
+use super::{Api, Served, body, deadline, orders};
 use crate::domain::{AcceptedCart, Money, OrderId, OrderState, Reason};
-use crate::flow::Failure;
+use crate::flow::{Expected, Failure};
 use crate::inventory::{Inventory, ReserveBatch, ReserveOutcome};
 use crate::ports::{Clock, Error};
 
@@ -18,17 +18,13 @@ use crate::ports::{Clock, Error};
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReservationBody {
     /// The order it belongs to.
-    #[schema(value_type = schema::Uuid)]
     order_id: OrderId,
     /// `BLOCK` while the items are held, `PLACED` when they are sold, `FAILED` when nothing is held.
-    #[schema(value_type = schema::Status, example = "BLOCK")]
     state: OrderState,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Reason>)]
     reason: Option<Reason>,
     /// What it costs, in minor units.
-    #[schema(value_type = i64)]
     amount: Money,
     /// Until when the items are held, in Unix milliseconds.
     hold_until: i64,
@@ -38,13 +34,14 @@ pub(super) struct ReservationBody {
 ///
 /// Repeating the request with the same id and cart answers what was decided.
 #[utoipa::path(
-    post, path = "/v1/inventory/reservations", operation_id = "create_reservation", tag = "inventory",
-    params(("Idempotency-Key" = Option<schema::Uuid>, Header, description = "The order id")),
+    post, path = "/v1/inventory/reservations", operation_id = "create_reservation", tag = "reservations",
+    params(("Idempotency-Key" = Option<OrderId>, Header, description = "The order id")),
     request_body = CartRequest,
     responses(
         (status = 200, description = "Decided, now or before", body = ReservationBody),
-        (status = 400, description = "Not JSON, or two ids"),
+        (status = 400, description = "Not JSON, or not a UUID"),
         (status = 408, description = "The body took too long"),
+        (status = 409, description = "The lines of one item add up to too much (`reason` is `limit`), or header and body name two ids"),
         (status = 413, description = "Over 1 MiB"),
         (status = 415, description = "Not application/json"),
         (status = 422, description = "No cart, or the id was used with another one"),
@@ -89,13 +86,14 @@ pub(super) async fn create<P: Served>(
 ///
 /// The gateway is asked first, so that no payment can arrive afterwards: the same as cancelling the order.
 #[utoipa::path(
-    delete, path = "/v1/inventory/reservations/{id}", operation_id = "remove_reservation", tag = "inventory",
-    params(("id" = schema::Uuid, Path, description = "The order")),
+    delete, path = "/v1/inventory/reservations/{id}", operation_id = "remove_reservation", tag = "reservations",
+    params(("id" = OrderId, Path, description = "The order"), CustomerQuery),
     responses(
         (status = 200, description = "FAILED, by this or before", body = orders::OrderStatus),
         (status = 202, description = "A charge may have begun, and the gateway does not answer: repeat", body = orders::OrderStatus,
             headers(("Retry-After" = u64, description = "Seconds"))),
-        (status = 400, description = "Not an order id"),
+        (status = 400, description = "Not an order id, or not a customer"),
+        (status = 403, description = "The order belongs to another customer than the one named"),
         (status = 404, description = "There is no such order"),
         (status = 409, description = "Too late: it is placed"),
         (status = 503, description = "A store does not answer: repeat"),
@@ -104,6 +102,11 @@ pub(super) async fn create<P: Served>(
 pub(super) async fn remove<P: Served>(
     State(api): State<Api<P>>,
     Id(id): Id,
+    Params(query): Params<CustomerQuery>,
 ) -> Result<Response, Problem> {
-    orders::cancelled(id, orders::cancel_in_time(&api, id).await?)
+    let expected = Expected {
+        cart_hash: None,
+        customer: query.read().map_err(|p| p.about(id))?,
+    };
+    orders::cancelled(id, orders::cancel_in_time(&api, id, expected).await?)
 }

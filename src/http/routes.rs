@@ -60,7 +60,12 @@ fn public_routes<P: Served>(table: Table<P>) -> Table<P> {
         .get(Of::Public, "/healthz", health::healthz)
         .get(Of::Probe, "/readyz", health::readyz::<P>)
         .get(Of::STOCK, "/metrics", metrics::scrape::<P>)
-        .get(Of::Public, "/openapi.json", openapi::show)
+        .get(Of::Public, "/openapi.json", openapi::show::<P>)
+        .get(
+            Of::INTERNAL,
+            "/openapi-internal.json",
+            openapi::show_internal::<P>,
+        )
         .post(Of::ORDERS, "/v1/carts", carts::add::<P>)
         .post(Of::ORDERS, "/v1/orders/{id}/place", orders::place::<P>)
         .post(Of::ORDERS, "/v1/orders/{id}/cancel", orders::cancel::<P>)

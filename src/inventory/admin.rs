@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{AuditReport, Check, Error, Refund, StockLevel};
@@ -105,7 +106,7 @@ pub trait DeadLetterIndex: Send + Sync + 'static {
 }
 
 /// An item to create.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewItem {
     /// Its SKU.
     pub sku: Sku,
@@ -114,11 +115,12 @@ pub struct NewItem {
     /// The price of one unit.
     pub price: Money,
     /// The first stock, 0 or more; ignored for a known item.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     pub stock: i64,
 }
 
 /// What became of an item that was put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PutOutcome {
     /// It is new.
@@ -130,7 +132,7 @@ pub enum PutOutcome {
 }
 
 /// An item of the catalogue with its stock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Item {
     /// What people call it.
     pub name: String,
@@ -146,7 +148,7 @@ pub struct Item {
 }
 
 /// A correction of stock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Adjustment {
     /// Makes a retry harmless.
     pub id: Uuid,
@@ -159,7 +161,7 @@ pub struct Adjustment {
 }
 
 /// What became of a correction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Adjusted {
     /// Done now.
@@ -175,7 +177,7 @@ pub enum Adjusted {
 }
 
 /// A correction as recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AdjustmentRow {
     /// Its id.
     pub id: Uuid,
@@ -192,7 +194,7 @@ pub struct AdjustmentRow {
 }
 
 /// Which orders to list.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct OrderFilter {
     /// Only this state.
     pub state: Option<OrderState>,
@@ -207,7 +209,7 @@ pub struct OrderFilter {
 }
 
 /// All the database knows of one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Story {
     /// The order.
     pub order: Order,
@@ -218,7 +220,7 @@ pub struct Story {
 }
 
 /// A batch of decided carts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BatchRow {
     /// Its number.
     pub id: u64,
@@ -231,7 +233,7 @@ pub struct BatchRow {
 }
 
 /// A dead letter as the index keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterRow {
     /// Its number in the index; 0 for one that is not recorded yet.
     pub id: u64,
@@ -249,9 +251,11 @@ pub struct DeadLetterRow {
     pub detail: String,
     /// The message's key.
     #[serde(with = "super::wire::bytes")]
+    #[schema(value_type = String, pattern = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$", example = "")]
     pub key: Vec<u8>,
     /// The message, byte for byte.
     #[serde(with = "super::wire::bytes")]
+    #[schema(value_type = String, pattern = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$", example = "")]
     pub payload: Vec<u8>,
     /// When the worker gave up on it.
     pub at: Timestamp,
@@ -260,7 +264,7 @@ pub struct DeadLetterRow {
 }
 
 /// What was done about a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterState {
     /// Nothing yet.

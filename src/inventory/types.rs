@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::decide::Damage;
 use crate::domain::{
@@ -19,7 +20,7 @@ pub struct ReserveBatch {
 }
 
 /// What a batch of carts came to.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Reservation {
     /// One per cart, in the same order.
     pub outcomes: Vec<ReserveOutcome>,
@@ -28,7 +29,7 @@ pub struct Reservation {
 }
 
 /// What one cart came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReserveOutcome {
     /// The order as the database has it now: just decided, or decided earlier.
@@ -38,7 +39,7 @@ pub enum ReserveOutcome {
 }
 
 /// One order to settle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Settle {
     /// Which.
     pub order_id: OrderId,
@@ -47,7 +48,7 @@ pub struct Settle {
 }
 
 /// How an order is settled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SettleAction {
     /// Its payment was captured. BLOCK becomes PLACED, or, if stock has become negative under it or another amount than
@@ -74,7 +75,7 @@ pub enum SettleAction {
 }
 
 /// What a batch of settlements came to.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct Settlement {
     /// One per action, in the same order.
     pub outcomes: Vec<SettleOutcome>,
@@ -83,7 +84,7 @@ pub struct Settlement {
 }
 
 /// What one settlement came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SettleOutcome {
     /// The order as the database has it now; none only after releasing an order that does not exist.
     pub order: Option<Order>,
@@ -95,7 +96,7 @@ pub struct SettleOutcome {
 }
 
 /// The stock of one item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockLevel {
     /// The item.
     pub sku: Sku,
@@ -113,7 +114,7 @@ pub struct StockLevel {
 }
 
 /// An answer about stock.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct StockAnswer {
     /// One per SKU asked for, `None` for an unknown one.
     pub levels: Vec<Option<StockLevel>>,
@@ -122,7 +123,7 @@ pub struct StockAnswer {
 }
 
 /// Where an order stands among those whose holds run out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct HoldEnd {
     /// When its hold runs out, by the database's clock.
     pub hold_until: Timestamp,
@@ -148,7 +149,7 @@ impl From<&Order> for HoldEnd {
 }
 
 /// Where a refund stands among those that are due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Owed {
     /// When it was recorded.
     pub recorded_at: Timestamp,
@@ -174,7 +175,7 @@ impl From<&Refund> for Owed {
 }
 
 /// Money that is owed to a buyer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refund {
     /// The order it was paid for.
     pub order_id: OrderId,

@@ -88,14 +88,13 @@ calls! {
 pub struct Reserve {
     /// The carts, in arrival order: `order_id`, `customer`, `lines` of `sku` and `quantity`, `accepted_at` in Unix
     /// milliseconds.
-    #[schema(value_type = Vec<Object>)]
     carts: Vec<CartRow>,
     /// How long the items of a successful cart are held, in milliseconds.
     hold_ms: u64,
 }
 
 /// An accepted cart. Its hash is computed from it, at both ends.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct CartRow {
     order_id: OrderId,
     customer: Customer,
@@ -138,7 +137,6 @@ impl TryFrom<Reserve> for ReserveBatch {
 pub struct SettleAll {
     /// Each an `order_id` and an `action`: `{"confirm":{"captured":1999}}`, `{"release":{"reason":"expired"}}` or
     /// `{"abandon":{"reason":"gave_up","customer":null,"cart_hash":null}}`.
-    #[schema(value_type = Vec<Object>)]
     pub settles: Vec<Settle>,
 }
 
@@ -146,7 +144,6 @@ pub struct SettleAll {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Stock {
     /// The items.
-    #[schema(value_type = Vec<String>)]
     pub skus: Vec<Sku>,
     /// Whether to tell when the earliest hold on each runs out.
     pub with_holds: bool,
@@ -156,7 +153,6 @@ pub struct Stock {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Orders {
     /// Their ids.
-    #[schema(value_type = Vec<String>)]
     pub ids: Vec<OrderId>,
 }
 
@@ -165,7 +161,6 @@ pub struct Orders {
 pub struct Expired {
     /// Only those after this one.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
     pub after: Option<HoldEnd>,
     /// At most so many.
     pub limit: usize,
@@ -176,7 +171,6 @@ pub struct Expired {
 pub struct RefundsDue {
     /// Only those after this one.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
     pub after: Option<Owed>,
     /// At most so many.
     pub limit: usize,
@@ -186,7 +180,6 @@ pub struct RefundsDue {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Refunded {
     /// Of these orders.
-    #[schema(value_type = Vec<String>)]
     pub ids: Vec<OrderId>,
 }
 
@@ -194,7 +187,6 @@ pub struct Refunded {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct PutItems {
     /// Each a `sku`, a `name`, a `price` in minor units and a first `stock`.
-    #[schema(value_type = Vec<Object>)]
     pub items: Vec<NewItem>,
 }
 
@@ -202,7 +194,6 @@ pub struct PutItems {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Items {
     /// Only items after this SKU, bytewise.
-    #[schema(value_type = Option<String>)]
     pub after: Option<Sku>,
     /// At most so many.
     pub limit: usize,
@@ -212,7 +203,6 @@ pub struct Items {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct OneItem {
     /// Which.
-    #[schema(value_type = String)]
     pub sku: Sku,
 }
 
@@ -220,7 +210,6 @@ pub struct OneItem {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Adjust {
     /// Each an `id` that makes a repeat harmless, a `sku`, units `by`, and a `reason`.
-    #[schema(value_type = Vec<Object>)]
     pub adjustments: Vec<Adjustment>,
 }
 
@@ -228,7 +217,6 @@ pub struct Adjust {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Corrections {
     /// Which item.
-    #[schema(value_type = String)]
     pub sku: Sku,
     /// At most so many.
     pub limit: usize,
@@ -238,7 +226,6 @@ pub struct Corrections {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct FindOrders {
     /// Only those that match: `state`, `reason`, `customer`, `after` (each may be null) and `limit`.
-    #[schema(value_type = Object)]
     pub filter: OrderFilter,
 }
 
@@ -246,7 +233,6 @@ pub struct FindOrders {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct StoryOf {
     /// Which.
-    #[schema(value_type = String)]
     pub id: OrderId,
 }
 
@@ -290,7 +276,6 @@ pub struct BindGateway {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordLetters {
     /// The letters; `key` and `payload` are base64.
-    #[schema(value_type = Vec<Object>)]
     pub letters: Vec<DeadLetterRow>,
 }
 
@@ -309,7 +294,6 @@ pub struct MarkLetters {
     /// Their numbers.
     pub ids: Vec<u64>,
     /// `replayed` or `dropped`.
-    #[schema(value_type = String)]
     pub state: DeadLetterState,
 }
 

@@ -7,6 +7,7 @@ pub mod simulated;
 use std::future::Future;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use crate::ports::Error;
 pub use identity::{GatewayIdentity, Identity};
@@ -112,7 +113,7 @@ pub enum Cancelled {
 }
 
 /// One attempt to charge, as the gateway saw it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Attempt {
     /// When it arrived.
     pub at: Timestamp,

@@ -238,6 +238,7 @@ fn order_of(failure: &Failure) -> OrderId {
     match failure {
         Failure::IdConflict { order_id }
         | Failure::CartMismatch { order_id }
+        | Failure::CustomerMismatch { order_id }
         | Failure::UnknownOrder { order_id }
         | Failure::NotKnownYet { order_id, .. }
         | Failure::Overloaded { order_id, .. }

@@ -3,14 +3,19 @@
 use axum::extract::State;
 
 use super::{Api, Sent, Served, Told, told};
+use crate::domain::Order;
 use crate::http::problem::{Kind, Problem, RETRY_AFTER};
-use crate::inventory::{Administration, Auditing, wire};
+use crate::inventory::{
+    Adjusted, AdjustmentRow, Administration, AuditReport, Auditing, Item, PutOutcome, Story, wire,
+};
 
 /// Create items; of a known one only name and price change.
+///
+/// The stock of a new item is its first one; that of a known item does not change.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/put-items", operation_id = "batch_put_items", tag = "batch",
     request_body = wire::PutItems,
-    responses((status = 200, description = "A list, one per item: `created`, `changed` or `unchanged`", body = Object))
+    responses((status = 200, description = "A list, one per item: `created`, `changed` or `unchanged`", body = Vec<PutOutcome>))
 )]
 pub(crate) async fn put_items<P: Served>(
     State(api): State<Api<P>>,
@@ -20,10 +25,12 @@ pub(crate) async fn put_items<P: Served>(
 }
 
 /// Items with their stock, by SKU.
+///
+/// At most `limit` items after a SKU, ordered bytewise.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/items", operation_id = "batch_items", tag = "batch",
     request_body = wire::Items,
-    responses((status = 200, description = "A list of items", body = Object))
+    responses((status = 200, description = "A list of items", body = Vec<Item>))
 )]
 pub(crate) async fn items<P: Served>(
     State(api): State<Api<P>>,
@@ -33,10 +40,12 @@ pub(crate) async fn items<P: Served>(
 }
 
 /// One item with its stock.
+///
+/// Null if the catalogue does not have it.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/item", operation_id = "batch_item", tag = "batch",
     request_body = wire::OneItem,
-    responses((status = 200, description = "The item, or null", body = Object))
+    responses((status = 200, description = "The item, or null", body = Option<Item>))
 )]
 pub(crate) async fn item<P: Served>(
     State(api): State<Api<P>>,
@@ -46,10 +55,12 @@ pub(crate) async fn item<P: Served>(
 }
 
 /// Correct stock.
+///
+/// The id of a correction makes a repeat harmless. One outcome per correction, in the order sent.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/adjust", operation_id = "batch_adjust", tag = "batch",
     request_body = wire::Adjust,
-    responses((status = 200, description = "A list, one per correction: `{\"applied\":{…}}`, `{\"repeated\":{…}}`, `\"id_conflict\"`, `\"unknown_sku\"` or `\"out_of_range\"`", body = Object))
+    responses((status = 200, description = "A list, one per correction: `{\"applied\":{…}}`, `{\"repeated\":{…}}`, `\"id_conflict\"`, `\"unknown_sku\"` or `\"out_of_range\"`", body = Vec<Adjusted>))
 )]
 pub(crate) async fn adjust<P: Served>(
     State(api): State<Api<P>>,
@@ -59,10 +70,12 @@ pub(crate) async fn adjust<P: Served>(
 }
 
 /// The last corrections of an item, latest first.
+///
+/// At most `limit` of them.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/corrections", operation_id = "batch_corrections", tag = "batch",
     request_body = wire::Corrections,
-    responses((status = 200, description = "A list of corrections", body = Object))
+    responses((status = 200, description = "A list of corrections", body = Vec<AdjustmentRow>))
 )]
 pub(crate) async fn corrections<P: Served>(
     State(api): State<Api<P>>,
@@ -72,10 +85,12 @@ pub(crate) async fn corrections<P: Served>(
 }
 
 /// Orders that match, by id.
+///
+/// Every member of the filter that is not null has to match.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/find-orders", operation_id = "batch_find_orders", tag = "batch",
     request_body = wire::FindOrders,
-    responses((status = 200, description = "A list of orders", body = Object))
+    responses((status = 200, description = "A list of orders", body = Vec<Order>))
 )]
 pub(crate) async fn find_orders<P: Served>(
     State(api): State<Api<P>>,
@@ -85,10 +100,12 @@ pub(crate) async fn find_orders<P: Served>(
 }
 
 /// All that is known of one order.
+///
+/// Null if the database does not know it.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/story", operation_id = "batch_story", tag = "batch",
     request_body = wire::StoryOf,
-    responses((status = 200, description = "The order, its batch and its refund; or null", body = Object))
+    responses((status = 200, description = "The order, its batch and its refund; or null", body = Option<Story>))
 )]
 pub(crate) async fn story<P: Served>(
     State(api): State<Api<P>>,
@@ -98,10 +115,12 @@ pub(crate) async fn story<P: Served>(
 }
 
 /// Check every invariant that committed state can show, in one snapshot.
+///
+/// Reads the whole store: run it rarely. Orders and refunds count as late when they are late by more than the grace.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/audit", operation_id = "batch_audit", tag = "batch",
     request_body = wire::Audit,
-    responses((status = 200, description = "What was counted and found", body = Object))
+    responses((status = 200, description = "What was counted and found", body = AuditReport))
 )]
 pub(crate) async fn audit<P: Served>(
     State(api): State<Api<P>>,

@@ -4,21 +4,58 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::schema;
-use crate::catalogue::check_reason;
+use super::{PAGE_ITEMS, PAGE_ITEMS_MAX, schema};
+use crate::catalogue::{check_name, check_reason, check_stock};
 use crate::domain::{Money, Sku};
+use crate::http::problem::Problem;
+use crate::http::request::FromQuery;
 use crate::inventory::{Item, StockLevel, check_units};
 
 /// Which page of the catalogue.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// Only items after this SKU, bytewise: the `next` of the page before.
-    pub(super) after: Option<String>,
+    #[param(value_type = Option<Sku>)]
+    after: Option<String>,
     /// The most items, 1 to 1,000; 100 unless said otherwise.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    pub(super) limit: Option<usize>,
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<String>,
+}
+
+impl FromQuery for PageQuery {
+    const NAMES: &'static [&'static str] = &["after", "limit"];
+
+    fn from_query(mut value: impl FnMut(&str) -> Option<String>) -> Self {
+        Self {
+            after: value("after"),
+            limit: value("limit"),
+        }
+    }
+}
+
+impl PageQuery {
+    /// The SKU after which the page begins.
+    pub(super) fn after(&self) -> Result<Option<Sku>, Problem> {
+        let after = self.after.as_deref().map(Sku::new).transpose();
+        after.map_err(|error| Problem::of_parameter("after", error))
+    }
+
+    /// The most items of the page.
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        let Some(text) = &self.limit else {
+            return Ok(PAGE_ITEMS);
+        };
+        let limit = text.parse().ok();
+        limit
+            .filter(|limit| (1..=PAGE_ITEMS_MAX).contains(limit))
+            .ok_or_else(|| {
+                let text: String = text.chars().take(32).collect();
+                let range = format!("1 to {PAGE_ITEMS_MAX}");
+                let what = format!("`{text}` is not a whole number in range: {range} are allowed");
+                Problem::of_parameter("limit", what)
+            })
+    }
 }
 
 /// A page of the catalogue.
@@ -27,7 +64,6 @@ pub(crate) struct ItemPage {
     /// The items, by SKU.
     pub(super) items: Vec<ItemBody>,
     /// What to send as `after` for the next page; null on the last one.
-    #[schema(value_type = Option<String>)]
     pub(super) next: Option<Sku>,
 }
 
@@ -35,12 +71,10 @@ pub(crate) struct ItemPage {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ItemBody {
     /// The item.
-    #[schema(value_type = String, example = "SKU-00001")]
     sku: Sku,
     /// What people call it.
     name: String,
     /// The price of one unit, in minor units.
-    #[schema(value_type = i64, example = 1999)]
     price: Money,
     /// Units that can be sold. Below 0 only after a correction.
     available: i64,
@@ -77,27 +111,42 @@ impl From<Item> for ItemBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutRequest {
     /// What people call it: 1 to 200 bytes.
-    #[schema(example = "Oak Lantern")]
-    pub(super) name: String,
+    #[schema(value_type = schema::ItemName)]
+    name: String,
     /// The price of one unit, in minor units.
-    #[schema(minimum = 0, example = 1999)]
-    pub(super) price: i64,
+    #[schema(value_type = Money)]
+    price: i64,
     /// The first stock, 0 or more: needed for a new item, ignored for a known one.
     #[serde(default)]
-    #[schema(minimum = 0, example = 13)]
-    pub(super) stock: Option<i64>,
+    #[schema(value_type = Option<schema::FirstStock>)]
+    stock: Option<i64>,
+}
+
+impl PutRequest {
+    pub(super) fn name(&self) -> Result<String, Problem> {
+        let name = check_name(&self.name);
+        name.map(str::to_owned)
+            .map_err(|what| Problem::invalid_at("/name", &what))
+    }
+
+    pub(super) fn price(&self) -> Result<Money, Problem> {
+        Money::new(self.price).map_err(|error| Problem::invalid_at("/price", &error.to_string()))
+    }
+
+    pub(super) fn stock(&self) -> Result<Option<i64>, Problem> {
+        let stock = self.stock.map(check_stock).transpose();
+        stock.map_err(|what| Problem::invalid_at("/stock", &what))
+    }
 }
 
 /// An item that was put, with its stock.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PutBody {
     /// The item.
-    #[schema(value_type = String, example = "SKU-00001")]
     sku: Sku,
     /// What people call it.
     name: String,
     /// The price of one unit, in minor units.
-    #[schema(value_type = i64, example = 1999)]
     price: Money,
     /// Units that can be sold. Below 0 only after a correction.
     available: i64,
@@ -128,22 +177,24 @@ impl PutBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AdjustRequest {
     /// By how many units, up or down, at most 10¹²; not 0.
-    #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64, example = -5)]
+    #[schema(value_type = schema::Correction)]
     by: i64,
     /// Why, in words: 1 to 500 bytes.
-    #[schema(example = "recount")]
+    #[schema(value_type = schema::CorrectionReason)]
     reason: String,
 }
 
 impl AdjustRequest {
     /// By how many units, or what is wrong with that.
-    pub(super) fn units(&self) -> Result<i64, String> {
-        check_units(self.by).map_err(|error| format!("by: {error}"))
+    pub(super) fn units(&self) -> Result<i64, Problem> {
+        let units = check_units(self.by);
+        units.map_err(|error| Problem::invalid_at("/by", &error.to_string()))
     }
 
     /// Why, or what is wrong with that.
-    pub(super) fn reason(&self) -> Result<String, String> {
-        let reason = check_reason(&self.reason).map_err(|what| format!("reason: {what}"))?;
+    pub(super) fn reason(&self) -> Result<String, Problem> {
+        let reason = check_reason(&self.reason);
+        let reason = reason.map_err(|what| Problem::invalid_at("/reason", &what))?;
         Ok(reason.to_owned())
     }
 }
@@ -152,12 +203,11 @@ impl AdjustRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AdjustedBody {
     /// The id of the correction: the `Idempotency-Key`, or the one the service made.
-    #[schema(value_type = schema::Uuid)]
+    #[schema(value_type = schema::UniqueId)]
     adjustment_id: Uuid,
     /// Whether an earlier request with this id had made it.
     repeated: bool,
     /// The item.
-    #[schema(value_type = String, example = "SKU-00001")]
     sku: Sku,
     /// Units that can be sold. Below 0 only after a correction.
     available: i64,

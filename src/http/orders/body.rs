@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::schema;
-use crate::domain::{CartHash, Money, Order, OrderId, OrderLine, Quantity, Reason, Sku, Status};
-use crate::flow::OrderStory;
+use crate::domain::{
+    CartHash, Customer, Money, Order, OrderId, OrderLine, Quantity, Reason, Sku, Status,
+};
+use crate::flow::{Expected, OrderStory};
 use crate::inventory::{BatchRow, Refund};
 use crate::payments::Attempt;
 use crate::statuses::StatusChange;
@@ -16,22 +17,48 @@ use crate::statuses::StatusChange;
 pub(crate) struct PlaceRequest {
     /// The `cart_hash` that addToCart answered: an order that stands for another cart is not charged.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    pub(super) cart_hash: Option<CartHash>,
+    cart_hash: Option<CartHash>,
+    /// Whose order it is: an order of another customer is not charged (403).
+    #[serde(default)]
+    customer: Option<Customer>,
+}
+
+impl From<PlaceRequest> for Expected {
+    fn from(request: PlaceRequest) -> Self {
+        Self {
+            cart_hash: request.cart_hash,
+            customer: request.customer,
+        }
+    }
+}
+
+/// What `cancel` may be sent.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CancelRequest {
+    /// Whose order it is: an order of another customer is not cancelled (403).
+    #[serde(default)]
+    customer: Option<Customer>,
+}
+
+impl From<CancelRequest> for Expected {
+    fn from(request: CancelRequest) -> Self {
+        Self {
+            cart_hash: None,
+            customer: request.customer,
+        }
+    }
 }
 
 /// Where an order stands, in short.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OrderStatus {
     /// The order.
-    #[schema(value_type = schema::Uuid)]
     pub(super) order_id: OrderId,
     /// Where it stands.
-    #[schema(value_type = schema::Status, example = "PLACED")]
     pub(super) status: Status,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Reason>)]
     pub(super) reason: Option<Reason>,
 }
 
@@ -39,21 +66,16 @@ pub(crate) struct OrderStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OrderBody {
     /// The order.
-    #[schema(value_type = schema::Uuid)]
     order_id: OrderId,
     /// Where it stands.
-    #[schema(value_type = schema::Status, example = "PLACED")]
     status: Status,
     /// Why it failed; null unless it has.
-    #[schema(value_type = Option<schema::Reason>)]
     reason: Option<Reason>,
     /// The hash of its cart, where known.
-    #[schema(value_type = Option<String>)]
     cart_hash: Option<CartHash>,
     /// What was ordered, by SKU; null until the order is decided.
     lines: Option<Vec<LineBody>>,
     /// What it costs, in minor units; null until the order is decided.
-    #[schema(value_type = Option<i64>)]
     amount: Option<Money>,
     /// The statuses it went through, oldest first.
     history: Vec<ChangeBody>,
@@ -78,13 +100,10 @@ impl From<OrderStory> for OrderBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LineBody {
     /// The item.
-    #[schema(value_type = String)]
     sku: Sku,
     /// How many units.
-    #[schema(value_type = u32)]
     quantity: Quantity,
     /// The price of one unit when it was decided, in minor units.
-    #[schema(value_type = i64)]
     price: Money,
 }
 
@@ -102,7 +121,6 @@ impl From<OrderLine> for LineBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ChangeBody {
     /// The status.
-    #[schema(value_type = schema::Status, example = "INIT")]
     status: Status,
     /// When it came to it, in Unix milliseconds.
     at: i64,
@@ -121,27 +139,20 @@ impl From<StatusChange> for ChangeBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HistoryBody {
     /// The order.
-    #[schema(value_type = schema::Uuid)]
     order_id: OrderId,
     /// Where it stands.
-    #[schema(value_type = schema::Status, example = "PLACED")]
     status: Status,
     /// Why it failed; null unless it has.
-    #[schema(value_type = Option<schema::Reason>)]
     reason: Option<Reason>,
     /// The statuses it went through, oldest first.
     history: Vec<ChangeBody>,
     /// The order as it was decided: for each line the price, what was available before, and the stock version.
-    #[schema(value_type = Option<Object>)]
     order: Option<Order>,
     /// The batch that decided it.
-    #[schema(value_type = Option<Object>)]
     batch: Option<BatchRow>,
     /// What is owed, or was returned.
-    #[schema(value_type = Option<Object>)]
     refund: Option<Refund>,
     /// The attempts to pay, as the gateway saw them, oldest first.
-    #[schema(value_type = Vec<Object>)]
     attempts: Vec<Attempt>,
 }
 

@@ -1,13 +1,14 @@
 //! What is wrong with rows that contradict each other.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::Sku;
 
 /// Why an order cannot be settled: somebody has changed its rows, or those of its items, past this program.
 ///
 /// The order stays as it is, so that the audit shows it and a repair brings it back: the next attempt settles it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Damage {
     /// The order holds units of an item that is not there.

@@ -172,7 +172,9 @@ impl Job for Audit {
         let overdue: Vec<Row> = connection.query(OVERDUE).await?;
         for row in overdue {
             let id: String = Fields::of(row).take()?;
-            report.overdue.extend(id.parse::<OrderId>().ok());
+            report
+                .overdue
+                .extend(Uuid::try_parse(&id).ok().map(OrderId::new));
         }
         connection.query_drop("COMMIT").await?;
         Ok(report)
@@ -194,7 +196,7 @@ async fn find(connection: &mut Conn, query: &Query) -> Result<Vec<Finding>, Faul
             findings.push(Finding {
                 check: query.check,
                 // SQL shows an id as hexadecimal digits without hyphens.
-                subject: match subject.parse::<OrderId>() {
+                subject: match Uuid::try_parse(&subject).map(OrderId::new) {
                     Ok(id) if is_order => id.to_string(),
                     _ => subject,
                 },

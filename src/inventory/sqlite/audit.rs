@@ -132,7 +132,7 @@ impl<C: Clock> Auditing for SqliteInventory<C> {
 fn subject(row: &Row<'_>) -> Result<String, Error> {
     let subject: String = row.get(0)?;
     let is_order = row.as_ref().column_name(0)? == "order_id";
-    Ok(match subject.parse::<OrderId>() {
+    Ok(match Uuid::try_parse(&subject).map(OrderId::new) {
         Ok(id) if is_order => id.to_string(),
         _ => subject,
     })

@@ -52,7 +52,15 @@ async fn a_request_that_makes_no_sense_says_what_is_wrong() {
     let answer = shop.post(&path::<Reserve>(), no_lines).await;
     says(&answer.problem(422, "invalid"), "the cart is empty");
     let answer = shop.post(&path::<Reserve>(), "{}").await;
-    says(&answer.problem(422, "invalid"), "missing field");
+    says(
+        &answer.problem(422, "invalid"),
+        "/carts: this field is missing",
+    );
+    let arrays = json!({"carts": [[id(1), "c1", [["A", 1]], 0]], "hold_ms": 1});
+    let problem = shop.post(&path::<Reserve>(), arrays).await;
+    let problem = problem.problem(422, "invalid");
+    says(&problem, "expected an object, found an array");
+    assert_eq!(problem["pointer"], "/carts/0");
     let answer = shop.post(&path::<Reserve>(), "{").await;
     answer.problem(400, "malformed");
     // A newer version may send more than this one knows.

@@ -40,11 +40,7 @@ async fn repeated_requests_with_one_id_are_one_order_however_the_id_is_sent() {
         .await
         .ok(202);
     assert_eq!(by_header, first);
-    // Upper case is the same id.
-    let by_both = shop
-        .post_with_key(CARTS, &chosen.to_uppercase(), &with_id)
-        .await
-        .ok(202);
+    let by_both = shop.post_with_key(CARTS, &chosen, &with_id).await.ok(202);
     assert_eq!(by_both, first);
     shop.start_worker();
     let place = format!("/v1/orders/{chosen}/place");
@@ -63,11 +59,14 @@ async fn two_ids_or_bad_ids_are_refused_with_an_id_to_go_on_with() {
     let two = shop
         .post_with_key(CARTS, &id(2).to_string(), &with_id)
         .await;
-    says(&two.cart_problem(400, "malformed"), "name two ids");
+    says(&two.cart_problem(409, "two-ids"), "name two ids");
     let not_uuid = shop
         .post_with_key(CARTS, "order-7", cart("c1", [("A", 1)]))
         .await;
-    says(&not_uuid.cart_problem(400, "malformed"), "has to be a UUID");
+    says(
+        &not_uuid.cart_problem(400, "malformed"),
+        "Idempotency-Key: expected a UUID",
+    );
     with_id["order_id"] = json!("order-7");
     let in_body = shop
         .post(CARTS, &with_id)
@@ -146,52 +145,55 @@ async fn lines_that_make_no_cart_are_refused_with_the_line_at_fault() {
         (json!([]), "the cart is empty"),
         (
             json!([{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 0}]),
-            "line 2: the quantity 0 is out of range",
+            "/lines/1/quantity: the quantity 0 is out of range",
         ),
         (
             json!([{"sku": "A", "quantity": -1}]),
-            "line 1: the quantity -1 is out of range",
+            "/lines/0/quantity: the quantity -1 is out of range",
         ),
         (
             json!([{"sku": "A", "quantity": 1_000_001}]),
-            "line 1: the quantity 1000001 is out of range",
+            "/lines/0/quantity: the quantity 1000001 is out of range",
         ),
         (
             json!([{"sku": "A", "quantity": u64::MAX}]),
-            "line 1: the quantity",
+            "/lines/0/quantity: expected a whole number in range",
         ),
         (
             json!([{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 1.5}]),
-            "line 2: the quantity 1.5 is no whole number",
+            "/lines/1/quantity: expected a whole number, found 1.5",
         ),
         (
             json!([{"sku": "A", "quantity": 1e30}]),
-            "line 1: the quantity",
+            "/lines/0/quantity: expected a whole number",
         ),
         (
             json!([{"sku": "A", "quantity": "2"}]),
-            "expected a whole number",
+            "/lines/0/quantity: expected a whole number, found the string \"2\"",
         ),
         (
             json!([{"sku": " ", "quantity": 1}]),
-            "line 1: the SKU is empty",
+            "/lines/0/sku: the SKU is empty",
         ),
         (
             json!([{"sku": long, "quantity": 1}]),
-            "line 1: the SKU has 65 bytes",
+            "/lines/0/sku: the SKU has 65 bytes",
         ),
         (
             json!([{"sku": "A\u{0}", "quantity": 1}]),
-            "line 1: the SKU contains a control character",
+            "/lines/0/sku: the SKU contains a control character",
         ),
         (
-            json!([{"sku": "A", "quantity": 1_000_000}, {"sku": " A", "quantity": 1}]),
-            "the lines of A add up to too much",
+            json!([{"sku": "A"}]),
+            "/lines/0/quantity: this field is missing",
         ),
-        (json!([{"sku": "A"}]), "missing field `quantity`"),
+        (
+            json!([["A", 1]]),
+            "/lines/0: expected an object, found an array",
+        ),
         (
             json!([{"sku": "A", "quantity": 1, "price": 0}]),
-            "unknown field `price`",
+            "/lines/0/price: unknown field `price`; the fields are `sku`, `quantity`",
         ),
         (
             json!(vec![json!({"sku": "A", "quantity": 1}); 1_001]),
@@ -211,17 +213,34 @@ async fn lines_that_make_no_cart_are_refused_with_the_line_at_fault() {
             json!({"customer": "c".repeat(65), "lines": []}),
             "the customer has 65 bytes",
         ),
-        (json!({"lines": []}), "missing field `customer`"),
+        (json!({"lines": []}), "/customer: this field is missing"),
         (
             json!({"customer": "c1", "lines": [], "coupon": "X"}),
-            "unknown field `coupon`",
+            "/coupon: unknown field `coupon`",
         ),
-        (json!([]), "expected"),
-        (json!("text"), "expected"),
+        (json!([]), "expected an object, found an array"),
+        (
+            json!([null, "c1", [["A", 1]]]),
+            "expected an object, found an array",
+        ),
+        (
+            json!("text"),
+            "expected an object, found the string \"text\"",
+        ),
     ] {
         let problem = shop.post(CARTS, body).await.cart_problem(422, "invalid");
         says(&problem, what);
     }
+    let twice = json!([{"sku": "A", "quantity": 1_000_000}, {"sku": " A", "quantity": 1}]);
+    let answer = shop
+        .post(CARTS, json!({"customer": "c1", "lines": twice}))
+        .await;
+    let problem = answer.cart_problem(409, "refused");
+    says(&problem, "the lines of A add up to too much");
+    assert_eq!(
+        (&problem["reason"], &problem["sku"]),
+        (&json!("limit"), &json!("A"))
+    );
     assert!(shop.get("/v1/inventory/A").await.ok(200)["available"] == 10);
 }
 
@@ -243,16 +262,84 @@ async fn a_body_that_is_not_json_is_refused_with_the_place_at_fault() {
         ("{} {}", "line 1"),
     ] {
         let answer = shop.post(CARTS, body).await;
-        if body == "{} {}" {
-            // The first object is read, and is no cart.
-            answer.cart_problem(422, "invalid");
-        } else {
-            says(&answer.cart_problem(400, "malformed"), what);
-        }
+        says(&answer.cart_problem(400, "malformed"), what);
     }
     let bytes = Body::from(&b"{\"customer\":\"\xff\"}"[..]);
     let answer = shop.send(request(Method::POST, CARTS, bytes)).await;
     answer.cart_problem(400, "malformed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_problem_points_to_the_value_at_fault_in_plain_words() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    let line = json!({"sku": "A", "quantity": 1});
+    for (body, pointer) in [
+        (json!([]), ""),
+        (json!({"customer": 7, "lines": [line]}), "/customer"),
+        (json!({"lines": [line]}), "/customer"),
+        (json!({"customer": "c1", "lines": {}}), "/lines"),
+        (json!({"customer": "c1", "lines": []}), "/lines"),
+        (json!({"customer": "c1", "lines": [line, null]}), "/lines/1"),
+        (
+            json!({"customer": "c1", "lines": [line, {"sku": "A", "quantity": 0}]}),
+            "/lines/1/quantity",
+        ),
+        (
+            json!({"customer": "c1", "lines": [{"sku": "A", "quantity": true}]}),
+            "/lines/0/quantity",
+        ),
+        (
+            json!({"customer": "c1", "lines": [line], "a/b": 1}),
+            "/a~1b",
+        ),
+        (
+            json!({"customer": "c1", "lines": [line], "order_id": "7"}),
+            "/order_id",
+        ),
+    ] {
+        let problem = shop.post(CARTS, body).await.cart_problem(422, "invalid");
+        assert_eq!(problem["pointer"], pointer, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        for foreign in [
+            "struct",
+            "field `",
+            "i64",
+            "u64",
+            "sequence",
+            "map",
+            "invalid type",
+            "line 1",
+        ] {
+            let named = foreign == "field `" && pointer == "/a~1b";
+            assert!(named || !detail.contains(foreign), "{detail}");
+        }
+    }
+    // A number that is whole is one however it is written.
+    let body = r#"{"customer":"c1","lines":[{"sku":"A","quantity":2.0}]}"#;
+    shop.post(CARTS, body).await.ok(202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_id_in_another_form_than_the_canonical_one_is_refused() {
+    let shop = Shop::open([("A", 10)]).await;
+    let chosen = shop.accepted([("A", 1)]).await;
+    for other in [
+        chosen.to_uppercase(),
+        chosen.replace('-', ""),
+        format!("{{{chosen}}}"),
+        format!("urn:uuid:{chosen}"),
+    ] {
+        let mut body = cart("c1", [("A", 1)]);
+        let answer = shop.post_with_key(CARTS, &other, &body).await;
+        let problem = answer.cart_problem(400, "malformed");
+        assert_eq!(problem["parameter"], "Idempotency-Key");
+        body["order_id"] = json!(other);
+        let problem = shop.post(CARTS, &body).await.cart_problem(422, "invalid");
+        assert_eq!(problem["pointer"], "/order_id");
+        let path = other.replace('{', "%7B").replace('}', "%7D");
+        let answer = shop.get(&format!("/v1/orders/{path}")).await;
+        assert_eq!(answer.problem(400, "malformed")["parameter"], "id");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, header};
+use axum::middleware::from_fn;
 use http_body_util::BodyExt as _;
 use oms::domain::Timestamp;
 use oms::flow::{Flow, Settings};
@@ -18,6 +19,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use super::contract;
 use crate::faults::{Faults, Faulty};
 use crate::make::item;
 use crate::model::{ManualClock, ModelInventory, ModelPayments, ModelQueue, ModelStatuses};
@@ -117,7 +119,7 @@ impl Shop {
         let (phase, entered) = watch::channel(Phase::Serving);
         let api = Api::new(flow.clone(), &limits, auth, entered);
         Self {
-            router: router(api.clone(), Side::Both),
+            router: router(api.clone(), Side::Both).layer(from_fn(contract::check)),
             api,
             flow,
             faults,

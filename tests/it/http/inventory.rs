@@ -44,13 +44,23 @@ async fn a_page_that_cannot_be_is_refused() {
     for (query, what) in [
         ("limit=0", "1 to 1000 are allowed"),
         ("limit=1001", "1 to 1000 are allowed"),
-        ("limit=-1", "limit"),
-        ("limit=x", "limit"),
+        ("limit=-1", "limit: `-1` is not a whole number in range"),
+        ("limit=x", "limit: `x` is not a whole number in range"),
         ("after=", "the SKU is empty"),
-        ("page=2", "unknown field `page`"),
+        (
+            "page=2",
+            "page: unknown query parameter; this path takes `after` and `limit`",
+        ),
+        (
+            "limit=1&limit=2",
+            "limit: this query parameter is there more than once",
+        ),
     ] {
         let answer = shop.get(&format!("/v1/inventory?{query}")).await;
-        says(&answer.problem(400, "malformed"), what);
+        let problem = answer.problem(400, "malformed");
+        says(&problem, what);
+        let (name, _) = query.split_once('=').unwrap();
+        assert_eq!(problem["parameter"], name);
     }
 }
 
@@ -104,7 +114,7 @@ async fn an_item_is_created_and_afterwards_only_its_name_and_price_change() {
     let item = shop.get("/v1/inventory/L%2F1%20x").await.ok(200);
     assert_eq!((&item["name"], &item["price"]), (&json!("Lamp"), &json!(5)));
     let new = shop.put("/v1/inventory/M", without_stock).await;
-    says(&new.problem(422, "invalid"), "`stock` is needed");
+    says(&new.problem(404, "unknown-sku"), "send `stock`, too");
     shop.get("/v1/inventory/M")
         .await
         .problem(404, "unknown-sku");
@@ -128,15 +138,15 @@ async fn an_item_that_cannot_be_is_refused() {
         ),
         (
             json!({"name": "a", "price": -1, "stock": 1}),
-            "price: the amount -1 is out of range",
+            "/price: the amount -1 is out of range",
         ),
         (
             json!({"name": "a", "price": 1.5, "stock": 1}),
-            "line 1 column",
+            "/price: expected a whole number, found 1.5",
         ),
         (
             json!({"name": "a", "price": 1, "stock": -1}),
-            "the stock is negative",
+            "/stock: the stock is negative",
         ),
         (
             json!({"name": "a", "price": 1, "stock": 1_000_000_000_001_i64}),
@@ -144,9 +154,12 @@ async fn an_item_that_cannot_be_is_refused() {
         ),
         (
             json!({"name": "a", "price": 1, "stock": 1, "sku": "A"}),
-            "unknown field `sku`",
+            "/sku: unknown field `sku`",
         ),
-        (json!({"price": 1, "stock": 1}), "missing field `name`"),
+        (
+            json!({"price": 1, "stock": 1}),
+            "/name: this field is missing",
+        ),
     ] {
         let answer = shop.put("/v1/inventory/A", body).await;
         says(&answer.problem(422, "invalid"), what);
@@ -193,30 +206,38 @@ async fn a_correction_that_cannot_be_is_refused() {
         (json!({"by": 1, "reason": "r".repeat(501)}), "501 bytes"),
         (
             json!({"by": 1, "reason": "a\u{1b}[2Jb"}),
-            "reason: the reason contains a control character",
+            "/reason: the reason contains a control character",
         ),
-        (json!({"by": 1}), "missing field `reason`"),
-        (json!({"by": "1", "reason": "r"}), "line 1 column"),
+        (json!({"by": 1}), "/reason: this field is missing"),
         (
-            json!({"by": 1_000_000_000_000_i64, "reason": "r"}),
-            "leave the range",
+            json!({"by": "1", "reason": "r"}),
+            "/by: expected a whole number, found the string \"1\"",
         ),
         (
             json!({"by": 1_000_000_000_001_i64, "reason": "r"}),
-            "by: 1000000000001 is out of range",
+            "/by: 1000000000001 is out of range",
         ),
         (
             json!({"by": i64::MIN, "reason": "r"}),
-            "by: -9223372036854775808 is out of range",
+            "/by: -9223372036854775808 is out of range",
         ),
     ] {
         says(&shop.post(path, body).await.problem(422, "invalid"), what);
     }
+    let most = json!({"by": 1_000_000_000_000_i64, "reason": "r"});
+    let beyond = shop.post(path, most).await;
+    says(
+        &beyond.problem(409, "stock-out-of-range"),
+        "leave the range",
+    );
     let by = json!({"by": 1, "reason": "recount"});
     let unknown = shop.post("/v1/inventory/Z/adjustments", &by).await;
     unknown.problem(404, "unknown-sku");
     let bad_key = shop.post_with_key(path, "7", &by).await;
-    says(&bad_key.problem(400, "malformed"), "has to be a UUID");
+    says(
+        &bad_key.problem(400, "malformed"),
+        "Idempotency-Key: expected a UUID",
+    );
     assert_eq!(shop.get("/v1/inventory/A").await.ok(200)["available"], 3);
 }
 

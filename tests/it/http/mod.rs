@@ -4,6 +4,7 @@ mod access;
 mod batch;
 mod carts;
 mod command;
+pub mod contract;
 mod fixture;
 mod guarded;
 mod inventory;

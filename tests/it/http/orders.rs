@@ -101,6 +101,31 @@ async fn an_unknown_order_is_said_to_be_unknown_within_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_is_not_cancelled_for_another_customer() {
+    let shop = Shop::open([("A", 10)]).await;
+    let id = shop.accepted([("A", 1)]).await;
+    while shop.get("/v1/inventory/A").await.ok(200)["blocked"] != 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let path = format!("/v1/orders/{id}/cancel");
+    let answer = shop.post(&path, json!({"customer": "c2"})).await;
+    let problem = answer.problem(403, "customer-mismatch");
+    assert!(!problem.to_string().contains("c1"), "{problem}");
+    assert_eq!(shop.get("/v1/inventory/A").await.ok(200)["blocked"], 1);
+    for (body, what) in [
+        ("null", "expected an object, found null"),
+        ("{\"cart_hash\":null}", "unknown field `cart_hash`"),
+        ("{\"customer\":\"\"}", "/customer: the customer is empty"),
+    ] {
+        says(&shop.post(&path, body).await.problem(422, "invalid"), what);
+    }
+    let cancelled = shop.post(&path, json!({"customer": "c1"})).await.ok(200);
+    assert_eq!(cancelled["reason"], "cancelled");
+    let late = shop.post(&path, json!({"customer": "c2"})).await;
+    late.problem(403, "customer-mismatch");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_text_that_is_no_order_id_is_malformed() {
     let shop = Shop::undecided([]).await;
     for bad in [

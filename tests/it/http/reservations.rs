@@ -80,10 +80,31 @@ async fn a_reservation_can_be_placed_or_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reservation_is_not_given_back_for_another_customer() {
+    let shop = Shop::undecided([("A", 3)]).await;
+    let reserved = shop
+        .post(RESERVATIONS, cart("c1", [("A", 1)]))
+        .await
+        .ok(200);
+    let path = format!("{RESERVATIONS}/{}", reserved["order_id"].as_str().unwrap());
+    let answer = shop.delete(&format!("{path}?customer=c2")).await;
+    let problem = answer.problem(403, "customer-mismatch");
+    assert!(!problem.to_string().contains("c1"), "{problem}");
+    let answer = shop.delete(&format!("{path}?customer=")).await;
+    assert_eq!(answer.problem(400, "malformed")["parameter"], "customer");
+    assert_eq!(shop.get("/v1/inventory/A").await.ok(200)["blocked"], 1);
+    shop.delete(&format!("{path}?customer=c1")).await.ok(200);
+    assert_eq!(shop.get("/v1/inventory/A").await.ok(200)["blocked"], 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reservation_of_no_cart_is_refused() {
     let shop = Shop::undecided([("A", 3)]).await;
     let answer = shop.post(RESERVATIONS, cart("c1", [("A", 0)])).await;
-    says(&answer.problem(422, "invalid"), "line 1");
+    says(
+        &answer.problem(422, "invalid"),
+        "/lines/0/quantity: the quantity 0",
+    );
     shop.post(RESERVATIONS, "[").await.problem(400, "malformed");
     shop.clock.arm();
     let answer = shop.post(RESERVATIONS, cart("c1", [("A", 1)])).await;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use oms::domain::{OrderState, Reason, Status};
-use oms::flow::{AddToCart, Added, Failure};
+use oms::flow::{AddToCart, Added, Expected, Failure, Placement};
 use oms::inventory::{Adjusted, Adjustment, Administration, Inventory, Settle, SettleAction};
 use oms::statuses::CachedStock;
 use uuid::Uuid;
 
 use crate::faults::{Fault, Op};
 use crate::flow::world::{BLOCKED, World, failed, ids, until};
-use crate::make::{cart, id, money, sku};
+use crate::make::{cart, customer, id, money, sku};
 use crate::model::Call;
 
 #[tokio::test(start_paused = true)]
@@ -48,6 +48,36 @@ async fn rule_05_one_id_is_one_cart() {
         "charged for a cart that was not meant"
     );
     assert_eq!(world.stock("B"), (9, 0, 0));
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_19_an_order_is_neither_charged_nor_released_for_another_customer() {
+    let world = World::selling([("A", 9)]);
+    let shop = world.working();
+    shop.accept(1, [("A", 1)]).await;
+    let other = Expected {
+        cart_hash: None,
+        customer: Some(customer("c2")),
+    };
+    let placed = shop.flow.place_order(id(1), other.clone()).await;
+    assert!(
+        matches!(placed, Err(Failure::CustomerMismatch { .. })),
+        "{placed:?}"
+    );
+    let cancelled = shop.flow.cancel_expected(id(1), other).await;
+    assert!(
+        matches!(cancelled, Err(Failure::CustomerMismatch { .. })),
+        "{cancelled:?}"
+    );
+    assert_eq!(world.payments.count(Call::Charge(id(1))), 0);
+    assert_eq!(world.state(1), BLOCKED);
+    let right = Expected {
+        cart_hash: None,
+        customer: Some(customer("c1")),
+    };
+    let placed = shop.flow.place_order(id(1), right).await.unwrap();
+    assert_eq!(placed, Placement::Placed);
     world.check_invariants().await;
 }
 
