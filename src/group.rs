@@ -1,11 +1,15 @@
 //! Group commit: while one batch is under way the next gathers; when idle, a single item goes at once.
 //!
-//! The batch grows with the load by itself, without lingering: the slower the backend, the larger the next batch.
+//! The batch grows with the load by itself, without lingering: the slower the backend, the larger the next batch. After
+//! one that failed, or took long, the next is smaller: whoever repeats their item finds it in a batch that may be done
+//! in time.
 
 use std::future::Future;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
+use crate::batch_limit::BatchLimit;
 use crate::ports::Error;
 use crate::supervise::{Tasks, caught};
 
@@ -48,12 +52,23 @@ where
         let (inbox, mut waiting) = mpsc::unbounded_channel::<Entry<I, O>>();
         tasks.spawn(name, async move {
             let mut gathered = Vec::new();
-            while waiting.recv_many(&mut gathered, max).await > 0 {
+            let mut limit = BatchLimit::new(max);
+            while waiting.recv_many(&mut gathered, limit.get()).await > 0 {
                 let (items, replies): (Vec<I>, Vec<_>) = gathered
                     .drain(..)
                     .map(|entry| (entry.item, entry.reply))
                     .unzip();
-                for (result, reply) in each(items, &batch).await.into_iter().zip(replies) {
+                let count = items.len();
+                let began = Instant::now();
+                let results = each(items, &batch).await;
+                let passing =
+                    |result: &Result<O, Error>| result.as_ref().is_err_and(Error::is_transient);
+                if results.iter().any(passing) {
+                    limit.failed(count, began.elapsed());
+                } else {
+                    limit.succeeded(count, began.elapsed());
+                }
+                for (result, reply) in results.into_iter().zip(replies) {
                     // A caller that has gone does not need to know.
                     let _ = reply.send(result);
                 }
@@ -111,6 +126,7 @@ where
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use parking_lot::Mutex;
     use tokio::sync::Semaphore;
@@ -143,6 +159,37 @@ mod tests {
         assert_eq!(doubled, (0..10).map(|item| item * 2).collect::<Vec<_>>());
         assert_eq!(sizes.lock().iter().sum::<usize>(), 10);
         assert!(sizes.lock().len() <= 2, "{:?}", sizes.lock());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_times_out_is_followed_by_smaller_ones_until_one_is_done_in_time() {
+        const TIME_MAX: Duration = Duration::from_secs(30);
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let group = {
+            let sizes = Arc::clone(&sizes);
+            Group::start(100, move |items: Vec<u32>| {
+                let sizes = Arc::clone(&sizes);
+                async move {
+                    sizes.lock().push(items.len());
+                    // A link that passes one item a second.
+                    let needed = Duration::from_secs(items.len() as u64);
+                    tokio::time::sleep(needed.min(TIME_MAX)).await;
+                    if needed > TIME_MAX {
+                        return Err(Error::unavailable("take so many"));
+                    }
+                    Ok(items)
+                }
+            })
+        };
+        // Everyone repeats their item until it is done, as sweeps and placements do.
+        let calls = (0..100).map(async |item| {
+            while group.submit(item).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        let all = futures::future::join_all(calls);
+        let done = tokio::time::timeout(Duration::from_secs(600), all).await;
+        assert!(done.is_ok(), "{:?}", sizes.lock());
     }
 
     #[tokio::test]

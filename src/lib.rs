@@ -23,6 +23,7 @@
 //! | [`sqlite`] | the engine under the embedded adapters: one writer, group commit |
 //! | [`http_client`] | HTTP as a client: under the adapters of gateway and inventory service, and the storm |
 //! | `json` | JSON that others send, read strictly, with errors in plain words and a pointer to the fault |
+//! | `batch_limit` | how many items the next batch takes: fewer after a failure, more after a success |
 //! | `group` | group commit: while one batch is under way, the next gathers |
 //! | `supervise` | background work that outlives its bugs |
 //! | `findings` | rows that contradict each other or cannot be read: logged, in bounded numbers |
@@ -53,6 +54,7 @@
 //! - No lock of the database is held across an await, and every wait, retry and queue has a named bound.
 
 pub mod audit;
+mod batch_limit;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;

@@ -174,16 +174,9 @@ impl Error {
         self.kind
     }
 
-    /// The error with its causes, on one line.
+    /// The error with its causes, on one line: what a log line must show, since `%error` alone hides them.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = StdError::source(self);
-        while let Some(source) = cause {
-            text.push_str(": ");
-            text.push_str(&source.to_string());
-            cause = source.source();
-        }
-        text
+        chain(self)
     }
 
     /// Whether trying again can help.
@@ -203,6 +196,18 @@ pub(crate) async fn within<T>(
         Ok(answer) => answer,
         Err(elapsed) => Err(Error::new(kind, action).because(elapsed)),
     }
+}
+
+/// An error with its causes, on one line.
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
 }
 
 impl fmt::Display for Error {

@@ -1,9 +1,12 @@
 //! The worker: poll, reserve, write statuses, commit offsets; sweep what is overdue; drain on shutdown.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
+use crate::batch_limit::BatchLimit;
 use crate::flow::{Flow, Processed, Swept};
 use crate::inventory::DeadLetterIndex;
 use crate::ports::{Error, Ports};
@@ -18,6 +21,15 @@ const SWEEP_EVERY: Duration = Duration::from_millis(200);
 
 /// The first and the longest delay before something that failed is tried again.
 const TRY_AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How long the batch in hand may take to be decided and committed once the worker is to stop.
+const BATCH_END_MAX: Duration = Duration::from_secs(8);
+
+/// How long settlements under way may take then. The gateway may hang.
+const SWEEP_END_MAX: Duration = Duration::from_secs(5);
+
+/// How long leaving the group may take.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// How a worker runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +78,10 @@ impl Totals {
 }
 
 /// Runs a worker until `stop` becomes true (or its sender is gone), or until drained: it finishes the batch in hand,
-/// commits it, and leaves the group.
+/// commits it, and leaves the group, all within 15 s. What does not end by then is left as a crash would leave it.
 ///
 /// # Errors
-/// Only when it cannot join the group: afterwards it retries, with backoff.
+/// When it cannot join the group, or is excluded from it for good. Everything else is retried, with backoff.
 pub async fn run<P>(
     flow: Flow<P>,
     options: Options,
@@ -82,53 +94,88 @@ where
     // Sweeping goes on while a batch is being decided, and ends with the worker.
     let (end_sweeps, swept_out) = watch::channel(false);
     let sweeps = tokio::spawn(sweep_until(flow.clone(), swept_out));
-    let mut totals = consume(&flow, &mut consumer, &options, stop).await;
-    consumer.close().await;
+    let mut totals = Totals::default();
+    let consumed = tokio::select! {
+        biased;
+        consumed = consume(&flow, &mut consumer, &options, stop.clone(), &mut totals) => consumed,
+        () = overdue(stop.clone(), &end_sweeps) => {
+            tracing::warn!("the batch in hand did not end in time; the next worker takes it over");
+            Ok(())
+        }
+    };
     // The sweeper may have ended by itself.
     let _ = end_sweeps.send(true);
+    if timeout(CLOSE_MAX, consumer.close()).await.is_err() {
+        tracing::warn!("the group was not left in time: it finds out by itself");
+    }
     match sweeps.await {
         Ok(swept) => totals.add_sweep(swept),
         Err(error) => tracing::error!(%error, "the sweep has failed"),
     }
-    Ok(totals)
+    consumed.map(|()| totals)
 }
 
+/// Ends the sweeps when the worker is to stop, and resolves when the batch in hand has had its time since.
+async fn overdue(mut stop: watch::Receiver<bool>, end_sweeps: &watch::Sender<bool>) {
+    until_stopped(&mut stop).await;
+    let _ = end_sweeps.send(true);
+    tokio::time::sleep(BATCH_END_MAX).await;
+}
+
+/// Reads, decides and commits, batch by batch.
 async fn consume<P, C>(
     flow: &Flow<P>,
     consumer: &mut C,
     options: &Options,
     mut stop: watch::Receiver<bool>,
-) -> Totals
+    totals: &mut Totals,
+) -> Result<(), Error>
 where
     P: Ports<Inventory: DeadLetterIndex>,
     C: Consumer,
 {
-    let mut totals = Totals::default();
     let mut delay = TRY_AGAIN.0;
+    let mut limit = BatchLimit::new(options.batch_max);
+    // Read, and not decided.
+    let mut waiting = Vec::new();
     // Decided, but the log has not taken note: nobody else will tell it, and until then the queue does not look empty.
     let mut uncommitted = Vec::new();
     while !stopped(&stop) {
-        let polled = tokio::select! {
-            biased;
-            () = until_stopped(&mut stop) => break,
-            polled = consumer.poll(options.batch_max, POLL_WAIT) => polled,
-        };
-        match polled {
-            Ok(deliveries) if deliveries.is_empty() => {
-                if !uncommitted.is_empty() {
-                    uncommitted = commit(consumer, uncommitted).await;
+        if waiting.is_empty() {
+            let polled = tokio::select! {
+                biased;
+                () = until_stopped(&mut stop) => break,
+                polled = consumer.poll(limit.get(), POLL_WAIT) => polled,
+            };
+            match polled {
+                Ok(deliveries) => waiting = deliveries,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(error = %error.chain(), "cannot read the queue");
+                    pause(flow, &mut delay, &mut stop).await;
+                    continue;
                 }
-                if options.drain && matches!(flow.ports().queue().backlog().await, Ok(0)) {
-                    break;
-                }
+                Err(error) => return Err(error),
             }
-            Ok(deliveries) => {
+        }
+        if waiting.is_empty() {
+            if !uncommitted.is_empty() {
+                uncommitted = commit(consumer, uncommitted).await;
+            }
+            if options.drain && matches!(flow.ports().queue().backlog().await, Ok(0)) {
+                break;
+            }
+            continue;
+        }
+        let count = waiting.len().min(limit.get());
+        let began = Instant::now();
+        match caught("decide a batch", flow.process(&waiting[..count])).await {
+            Ok(processed) => {
+                limit.succeeded(count, began.elapsed());
+                flow.batch_ended();
                 delay = TRY_AGAIN.0;
-                let positions = last_positions(uncommitted, &deliveries);
-                let Some(processed) = process(flow, deliveries, &mut stop).await else {
-                    break;
-                };
                 totals.add_batch(&processed);
+                let positions = last_positions(uncommitted, &waiting[..count]);
+                waiting.drain(..count);
                 // The database has them: neither of these two has to wait for the other (rules 8 and 16).
                 ((), uncommitted) = tokio::join!(
                     flow.write_statuses(processed.statuses),
@@ -136,12 +183,50 @@ where
                 );
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot read the queue");
+                limit.failed(count, began.elapsed());
+                flow.batch_failed(&waiting[..count], &error);
+                let first = waiting[0].position;
+                tracing::warn!(
+                    error = %error.chain(),
+                    count,
+                    partition = first.partition,
+                    offset = first.offset,
+                    "a batch is tried again"
+                );
                 pause(flow, &mut delay, &mut stop).await;
+                waiting = still_owned(consumer, waiting).await;
+                if waiting.is_empty() {
+                    flow.batch_ended();
+                }
             }
         }
     }
-    totals
+    Ok(())
+}
+
+/// Those of the messages that still are this member's to decide: another member decides the others.
+async fn still_owned<C: Consumer>(consumer: &mut C, waiting: Vec<Delivery>) -> Vec<Delivery> {
+    let positions = waiting.iter().map(|delivery| delivery.position).collect();
+    let owned = match consumer.still_owned(positions).await {
+        Ok(owned) => BTreeSet::from_iter(owned),
+        Err(error) => {
+            tracing::debug!(error = %error.chain(), "who has the partitions is not known");
+            return waiting;
+        }
+    };
+    let before = waiting.len();
+    let kept: Vec<Delivery> = waiting
+        .into_iter()
+        .filter(|delivery| owned.contains(&delivery.position))
+        .collect();
+    if kept.len() < before {
+        let count = before - kept.len();
+        tracing::warn!(
+            count,
+            "messages that were tried again went to another worker"
+        );
+    }
+    kept
 }
 
 /// Commits offsets; those that are to be committed again, later.
@@ -149,56 +234,62 @@ where
 /// Committing is repeated with the next batch, or when there is none. A worker that ends before leaves them to be
 /// delivered again, which is harmless.
 async fn commit<C: Consumer>(consumer: &mut C, positions: Vec<Position>) -> Vec<Position> {
-    match consumer.commit(positions.clone()).await {
-        Ok(()) => Vec::new(),
-        Err(error) => {
-            tracing::warn!(%error, "offsets are not committed");
-            if error.is_transient() {
-                positions
-            } else {
-                Vec::new()
-            }
-        }
+    let Err(error) = consumer.commit(positions.clone()).await else {
+        return Vec::new();
+    };
+    tracing::warn!(error = %error.chain(), "offsets are not committed");
+    if !error.is_transient() {
+        return Vec::new();
     }
+    // Those of a partition that went to another member will never be committed by this one.
+    consumer
+        .still_owned(positions.clone())
+        .await
+        .unwrap_or(positions)
 }
 
-/// Decides a batch, again and again until it succeeds; `None` if stopped before.
-async fn process<P>(
-    flow: &Flow<P>,
-    deliveries: Vec<Delivery>,
-    stop: &mut watch::Receiver<bool>,
-) -> Option<Processed>
-where
-    P: Ports<Inventory: DeadLetterIndex>,
-{
-    let mut delay = TRY_AGAIN.0;
-    loop {
-        match caught("decide a batch", flow.process(&deliveries)).await {
-            Ok(processed) => return Some(processed),
-            Err(error) => {
-                tracing::warn!(%error, count = deliveries.len(), "a batch is tried again");
-                pause(flow, &mut delay, stop).await;
-                if stopped(stop) {
-                    return None;
-                }
-            }
-        }
-    }
-}
-
-/// Sweeps until told to end. What fails is tried again in the next round.
+/// Sweeps until told to end, then begins nothing more and gives what is under way a few seconds. What fails is tried
+/// again in the next round; while the gateway does not answer, rounds become rarer.
 async fn sweep_until<P: Ports>(flow: Flow<P>, mut end: watch::Receiver<bool>) -> Swept {
     let mut total = Swept::default();
-    let mut delay = TRY_AGAIN.0;
+    let mut delay = SWEEP_EVERY;
+    let mut gateway_away = false;
     while !stopped(&end) {
-        match caught("sweep what is overdue", flow.sweep()).await {
+        let mut ending = end.clone();
+        let going_on = || !stopped(&end);
+        let round = tokio::select! {
+            biased;
+            round = caught("sweep what is overdue", flow.sweep_while(going_on)) => round,
+            () = async {
+                until_stopped(&mut ending).await;
+                tokio::time::sleep(SWEEP_END_MAX).await;
+            } => break,
+        };
+        match round {
             Ok(swept) => {
-                delay = TRY_AGAIN.0;
                 total.settled += swept.settled;
                 total.refunded += swept.refunded;
                 if swept.more {
                     continue;
                 }
+                let nothing_answered = swept.awaiting_gateway > 0 && swept.settled == 0;
+                if nothing_answered && !gateway_away {
+                    tracing::warn!(
+                        orders = swept.awaiting_gateway,
+                        error = flow.gateway_trouble(),
+                        "the gateway does not say what became of overdue orders: they stay blocked, and are asked about less often"
+                    );
+                }
+                if gateway_away && swept.settled > 0 {
+                    tracing::info!("the gateway answers for overdue orders again");
+                    gateway_away = false;
+                }
+                if nothing_answered {
+                    gateway_away = true;
+                    pause(&flow, &mut delay, &mut end).await;
+                    continue;
+                }
+                delay = SWEEP_EVERY;
                 tokio::select! {
                     biased;
                     () = until_stopped(&mut end) => {}
@@ -206,7 +297,7 @@ async fn sweep_until<P: Ports>(flow: Flow<P>, mut end: watch::Receiver<bool>) ->
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "what is overdue is not swept");
+                tracing::warn!(error = %error.chain(), "what is overdue is not swept");
                 pause(&flow, &mut delay, &mut end).await;
             }
         }

@@ -94,5 +94,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     payload        LONGBLOB       NOT NULL,
     recorded_at    BIGINT         NOT NULL,
     state          VARCHAR(16)    NOT NULL CHECK (state IN ('pending', 'replayed', 'dropped')),
+    -- Of a message that was cut: its length and its SHA-256.
+    original_bytes  BIGINT,
+    original_sha256 CHAR(64),
     UNIQUE KEY dead_letters_place (topic, log_partition, message_offset)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;

@@ -1,6 +1,7 @@
 //! `oms doctor`: is everything in working order, and if not, what to do.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -9,11 +10,14 @@ use super::{Context, Table, counted, exit};
 use crate::domain::Timestamp;
 use crate::inventory::{Administration, Auditing, DeadLetterIndex, DeadLetterState, Inventory};
 use crate::ports::Clock;
-use crate::queue::Queue;
+use crate::queue::{Position, Queue};
 use crate::wiring::{self, Examined, OmsPorts};
 
 /// Midnight of 2024-01-01, UTC: a clock that shows less was never set.
 const CLOCK_LEAST: Timestamp = Timestamp::from_millis(1_704_067_200_000);
+
+/// How long a cart may wait for its decision before something is wrong.
+const UNDECIDED_MAX: Duration = Duration::from_secs(30);
 
 /// How many dead letters one read asks for.
 const PAGE: usize = 1_000;
@@ -165,8 +169,31 @@ async fn contents(ports: &OmsPorts, checks: &mut Vec<Looked>) {
         }
         Err(error) => bad("backlog", &error),
     });
+    checks.push(oldest(ports).await);
     checks.push(dead_letters(ports).await);
     checks.push(clock(ports).await);
+}
+
+/// Whether carts are being decided: another process decides them, and only its log knows why it cannot.
+async fn oldest(ports: &OmsPorts) -> Looked {
+    let oldest = match ports.queue.oldest().await {
+        Ok(Some(oldest)) => oldest,
+        Ok(None) => return good("oldest cart", "none waits undecided"),
+        Err(error) => return bad("oldest cart", &error),
+    };
+    let Position { partition, offset } = oldest.position;
+    let waits = ports.clock.now().since(oldest.published_at);
+    let ok = waits <= UNDECIDED_MAX;
+    let waits = waits.as_secs();
+    Looked {
+        check: "oldest cart",
+        ok,
+        detail: format!("undecided for {waits} s, at partition {partition}, offset {offset}"),
+        advice: (!ok).then_some(
+            "if no worker runs, `oms worker` decides it; if one does, its log says why the batch fails",
+        ),
+        warnings: Vec::new(),
+    }
 }
 
 async fn dead_letters(ports: &OmsPorts) -> Looked {

@@ -1,8 +1,10 @@
 //! What the program logs, on stderr.
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Format;
 
 use super::Globals;
+use super::log_limit::Limited;
 
 /// Starts logging: warnings, more with each `-v`, only errors with `-q`.
 pub(super) fn start(globals: &Globals) {
@@ -17,6 +19,7 @@ pub(super) fn start(globals: &Globals) {
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        .event_format(Limited::new(Format::default()))
         .try_init();
     if let Err(error) = started {
         crate::terminal::talk(format_args!("warning: cannot log: {error}"));

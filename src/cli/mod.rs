@@ -28,6 +28,7 @@ mod advice;
 mod args;
 mod context;
 mod listeners;
+mod log_limit;
 mod logging;
 mod run;
 mod usage;

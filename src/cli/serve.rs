@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::listeners::{ListenerArgs, OpenListeners};
@@ -19,8 +20,11 @@ use crate::http::{self, Api, Listener, Phase};
 use crate::wiring::OmsPorts;
 use crate::worker::{self, Options, Totals};
 
-/// How long the worker may take to finish the batch in hand.
-const WORKER_END_MAX: Duration = Duration::from_secs(15);
+/// How long everything may take to end, from the signal on. Requests under way take some of it.
+const END_MAX: Duration = Duration::from_secs(15);
+
+/// What of it is left for the worker at least, to finish the batch in hand.
+const WORKER_END_MIN: Duration = Duration::from_secs(3);
 
 /// How many files may be open when the system does not tell: the usual limit.
 const FILES_ASSUMED: u64 = 1_024;
@@ -97,12 +101,13 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         died = died(worker.as_mut()) => return Err(died),
         () = drained => {}
     }
+    let end_by = Instant::now() + END_MAX;
     context.out.note("ending; requests under way are answered");
     enter.send_replace(Phase::Stopping);
     serving.await.context("cannot serve")?;
     // Last, since orders that are being placed wait for its decisions.
     if let Some(worker) = worker {
-        worker.end().await?;
+        worker.end(end_by).await?;
     }
     Ok(exit::DONE)
 }
@@ -176,10 +181,11 @@ impl Worker {
         }
     }
 
-    /// Has it finish the batch in hand.
-    async fn end(self) -> anyhow::Result<()> {
+    /// Has it finish the batch in hand, if it can by then.
+    async fn end(self, by: Instant) -> anyhow::Result<()> {
         self.stop.send_replace(true);
-        if let Ok(ended) = tokio::time::timeout(WORKER_END_MAX, self.running).await {
+        let by = by.max(Instant::now() + WORKER_END_MIN);
+        if let Ok(ended) = tokio::time::timeout_at(by, self.running).await {
             let result = ended.context("the worker panicked")?;
             result.context("the worker failed")?;
         } else {
@@ -197,7 +203,7 @@ async fn died(worker: Option<&mut Worker>) -> anyhow::Error {
     match (&mut worker.running).await {
         Ok(Ok(_)) => anyhow::anyhow!("the worker ended by itself"),
         Ok(Err(error)) => anyhow::Error::new(error)
-            .context("cannot start the worker; `oms serve --no-worker` serves without one"),
+            .context("the worker cannot go on; `oms serve --no-worker` serves without one"),
         Err(error) => anyhow::Error::new(error).context("the worker panicked"),
     }
 }

@@ -44,7 +44,7 @@ fn batch_max(text: &str) -> Result<u64, String> {
 /// Runs a worker, and says what it has done.
 ///
 /// # Errors
-/// When it cannot start.
+/// When it cannot start, or is excluded from its group for good.
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let stop = Stop::on_signal().context("cannot listen for signals")?;
     let flow = context.serving_flow().await?;
@@ -62,7 +62,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         never = show_progress(&flow, context) => match never {},
     };
     report(
-        &totals.context("cannot start the worker; `oms doctor` looks closer")?,
+        &totals.context("the worker cannot go on; `oms doctor` looks closer")?,
         context,
     )
 }

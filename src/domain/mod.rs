@@ -1,6 +1,7 @@
 //! What an order is: ids, carts, money, and the state machine. Pure: no I/O, no clock, no randomness.
 
 mod cart;
+mod cut;
 mod duration;
 mod gateway;
 mod ids;
@@ -13,6 +14,7 @@ mod status;
 mod time;
 
 pub use cart::{AcceptedCart, Cart, CartError, CartHash, LINES_MAX, Line};
+pub use cut::{LETTER_CUT_BYTES_MAX, Original, cut_text};
 pub use duration::{DURATION_MAX, DurationError, format_duration, parse_duration};
 pub use gateway::{GATEWAY_ID_BYTES_MAX, GatewayId, GatewayIdError};
 pub use ids::{

@@ -2,9 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AcceptedCart, Cart, CartError, CartHash, Customer, Line, OrderId, Timestamp};
+use crate::domain::{
+    AcceptedCart, Cart, CartError, CartHash, Customer, Line, OrderId, Timestamp, cut_text,
+};
 use crate::json::{self, JsonError};
 use crate::queue::Message;
+
+/// How much of an error about an unreadable message is kept.
+const QUOTED_BYTES_MAX: usize = 512;
 
 /// The version this program writes, and the only one it reads.
 const VERSION: u32 = 1;
@@ -29,13 +34,20 @@ struct JustTheId {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Poison {
     #[error("the message is not a cart: {0}")]
-    Unreadable(#[from] JsonError),
+    Unreadable(String),
     #[error("the message has version {found}; this program reads version {VERSION}")]
     Version { found: u32 },
     #[error("the message holds no valid cart: {0}")]
     Cart(#[from] CartError),
     #[error("the message's hash does not fit its cart")]
     Hash,
+}
+
+impl From<JsonError> for Poison {
+    /// An error may quote the value that cannot be read: the message may be one string of a megabyte.
+    fn from(error: JsonError) -> Self {
+        Self::Unreadable(cut_text(&error.to_string(), QUOTED_BYTES_MAX))
+    }
 }
 
 /// The message of a cart; the key keeps carts for one SKU in order.
@@ -138,5 +150,21 @@ mod tests {
             assert_eq!(order_id(broken.as_bytes()).is_some(), named, "{broken}");
         }
         assert!(decode(&[0xff, 0xfe]).is_err());
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_the_whole_message() {
+        let good = String::from_utf8(encode(&accepted()).payload).unwrap();
+        let long = "é€".repeat(100_000);
+        for broken in [
+            format!("\"{long}\""),
+            good.replace("\"sku\":\"a\"", &format!("\"sku\":\"{long}\"")),
+            good.replace("\"customer\":\"c", &format!("\"customer\":\"{long}")),
+            good.replace("\"v\":1", &format!("\"v\":\"{long}\"")),
+        ] {
+            assert_ne!(broken, good);
+            let said = decode(broken.as_bytes()).unwrap_err().to_string();
+            assert!(said.len() < 1_024, "{} bytes: {}", said.len(), &said[..80]);
+        }
     }
 }

@@ -36,6 +36,10 @@ pub struct Metrics {
     pub damaged: Counter,
     /// Messages set aside as dead letters.
     pub dead_letters: Counter,
+    /// Records of messages set aside that a store refused for good: only a log line tells of them.
+    pub unrecorded: Counter,
+    /// Attempts at a batch that failed and are repeated.
+    pub batches_failed: Counter,
     /// Carts per reserve transaction.
     pub batch_carts: Histogram,
     /// Seconds per reserve transaction.
@@ -80,6 +84,8 @@ impl Default for Metrics {
             refund_oldest_due: Family::default(),
             damaged: Counter::default(),
             dead_letters: Counter::default(),
+            unrecorded: Counter::default(),
+            batches_failed: Counter::default(),
             batch_carts: Histogram::new(exponential_buckets(1.0, 2.0, 14)),
             reserve_seconds: seconds(),
             settle_seconds: seconds(),
@@ -146,6 +152,16 @@ impl Metrics {
             "dead_letters",
             "Messages set aside",
             self.dead_letters.clone(),
+        );
+        registry.register(
+            "dead_letters_unrecorded",
+            "Records of messages set aside that a store refused for good; the log has them",
+            self.unrecorded.clone(),
+        );
+        registry.register(
+            "worker_batches_failed",
+            "Attempts to decide a batch that failed and are repeated",
+            self.batches_failed.clone(),
         );
         registry.register(
             "reserve_batch_carts",

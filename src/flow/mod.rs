@@ -14,6 +14,7 @@
 //! | `damaged` | orders whose stored rows contradict each other |
 //! | `hold_times` | how long units are usually held, for those who are refused |
 //! | `unacknowledged` | carts that may be in the queue although nobody has acknowledged them |
+//! | `stuck` | what this process's worker cannot decide |
 //! | `find` | what can be told of an order |
 //!
 //! `flow` knows four ports and a clock, and never names a backend. It never reads the system's clock or randomness.
@@ -37,6 +38,7 @@ mod service;
 mod settle;
 mod stock_cache;
 mod stock_reads;
+mod stuck;
 mod unacknowledged;
 
 pub use api::{
@@ -49,5 +51,6 @@ pub use recover::{
     RecoverAction, RecoverEvent, RecoverOptions, RecoverSource, RecoverTotals, Recoverable,
     RecoveredOrder,
 };
-pub use reserve::Processed;
+pub use reserve::{Processed, UNRECORDED_LOG};
 pub use service::Flow;
+pub use stuck::Stuck;

@@ -125,7 +125,7 @@ impl<P: Ports> Flow<P> {
                 Ok(Verdict::Captured { amount }) => return Outcome::Captured(amount),
                 Ok(Verdict::Declined { .. }) => return Outcome::Declined,
                 Err(error) if !error.is_transient() => {
-                    tracing::warn!(%error, order_id = %order.order_id, "the gateway refuses a charge");
+                    tracing::warn!(error = %error.chain(), order_id = %order.order_id, "the gateway refuses a charge");
                     return Outcome::Declined;
                 }
                 Ok(Verdict::Pending) | Err(_) => {}

@@ -83,7 +83,7 @@ impl<P: Ports> Flow<P> {
             .inventory()
             .refunds_due(after, SWEEP_MAX)
             .await?;
-        self.0.refunded_to.passes(&due);
+        self.0.refunded_to.passes(&due, due.len() == SWEEP_MAX);
         let executed: Vec<OrderId> = futures::stream::iter(due)
             .map(|refund| self.refund_unless_paused(refund))
             .buffer_unordered(ASKED_AT_ONCE)

@@ -3,15 +3,27 @@
 use tokio::time::Instant;
 
 use super::{Flow, message};
-use crate::domain::{AcceptedCart, CartHash, Customer, Order, OrderId, OrderState, Reason};
+use crate::domain::{
+    AcceptedCart, CartHash, Customer, Order, OrderId, OrderState, Original, Reason, Timestamp,
+    cut_text,
+};
 use crate::group;
 use crate::inventory::{
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, Inventory, ReserveBatch, ReserveOutcome,
-    Settle, SettleAction,
+    DeadLetterIndex, DeadLetterRow, DeadLetterState, Inventory, LETTER_DETAIL_BYTES_MAX,
+    ReserveBatch, ReserveOutcome, Settle, SettleAction,
 };
 use crate::ports::{Error, Ports};
-use crate::queue::{DeadLetter, Delivery, Queue};
+use crate::queue::{DeadLetter, Delivery, Position, Queue};
 use crate::statuses::Transition;
+
+/// The target of log lines about messages of which the log keeps the only record: none of them may be left out.
+pub const UNRECORDED_LOG: &str = "oms::unrecorded";
+
+/// How many dead letters are appended at a time.
+const LETTERS_AT_ONCE: usize = 64;
+
+/// How many appended dead letters are remembered whose batch is not done. A batch has no more.
+const APPENDED_LETTERS_MAX: usize = 100_000;
 
 /// What a batch of messages came to.
 #[derive(Debug, Default)]
@@ -68,7 +80,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
                     order_id: message::order_id(&delivery.payload),
                     delivery: delivery.clone(),
                     reason: Reason::Poison,
-                    detail: poison.to_string(),
+                    detail: cut_text(&poison.to_string(), LETTER_DETAIL_BYTES_MAX),
                     tombstone: Some((None, None)),
                 }),
             }
@@ -145,7 +157,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
             offenders.push(Offender {
                 delivery: delivery.clone(),
                 reason,
-                detail,
+                detail: cut_text(&detail, LETTER_DETAIL_BYTES_MAX),
                 order_id: Some(sender.order_id),
                 tombstone,
             });
@@ -191,69 +203,190 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
         Ok(reservation.outcomes)
     }
 
-    /// The undo of a message that nobody can decide: a FAILED row, a dead letter, an entry in the index. All before
-    /// its offset moves on, and each harmless when repeated.
+    /// The undo of a message that nobody can decide: a FAILED row, an entry in the index, a dead letter. All before its
+    /// offset moves on, and each harmless when repeated.
+    ///
+    /// What a store refuses for good is recorded smaller, in the last resort as a log line: setting aside cannot fail
+    /// for good (rule 17).
     async fn set_aside(&self, offenders: Vec<Offender>) -> Result<(), Error> {
         if offenders.is_empty() {
             return Ok(());
         }
+        for offender in &offenders {
+            self.write_off(offender).await?;
+        }
+        // Before the log, which keeps another dead letter with every attempt: when the index is away, that gets none.
+        self.index(&offenders).await?;
+        let topic = self.ports().queue().topic();
+        for part in offenders.chunks(LETTERS_AT_ONCE) {
+            let mut appending = Vec::with_capacity(part.len());
+            for offender in part {
+                appending.push(self.append_letter(offender));
+            }
+            // All of them to their end: what was cut off would be appended again.
+            let appended = futures::future::join_all(appending).await;
+            appended.into_iter().collect::<Result<(), Error>>()?;
+        }
+        for offender in &offenders {
+            let Position { partition, offset } = offender.delivery.position;
+            tracing::warn!(
+                reason = %offender.reason,
+                detail = offender.detail,
+                topic,
+                partition,
+                offset,
+                "a message is set aside"
+            );
+        }
         self.metrics().dead_letters.inc_by(offenders.len() as u64);
-        for Offender {
-            order_id,
-            tombstone,
-            reason,
-            ..
-        } in &offenders
-        {
-            let (&Some(order_id), Some((customer, cart_hash))) = (order_id, tombstone) else {
-                continue;
-            };
-            let action = SettleAction::Abandon {
-                reason: *reason,
-                customer: customer.clone(),
-                cart_hash: *cart_hash,
-            };
-            let outcome = self.0.settle.submit(Settle { order_id, action }).await?;
-            if let Some(order) = outcome.order.filter(|_| outcome.applied) {
-                self.told(&order).await;
+        let mut appended = self.0.appended_letters.lock();
+        for offender in &offenders {
+            appended.remove(&offender.delivery.position);
+        }
+        Ok(())
+    }
+
+    /// Writes down that the order of an offender has failed.
+    async fn write_off(&self, offender: &Offender) -> Result<(), Error> {
+        let (Some(order_id), Some((customer, cart_hash))) =
+            (offender.order_id, &offender.tombstone)
+        else {
+            return Ok(());
+        };
+        let action = SettleAction::Abandon {
+            reason: offender.reason,
+            customer: customer.clone(),
+            cart_hash: *cart_hash,
+        };
+        match self.0.settle.submit(Settle { order_id, action }).await {
+            Ok(outcome) => {
+                if let Some(order) = outcome.order.filter(|_| outcome.applied) {
+                    self.told(&order).await;
+                }
+                Ok(())
+            }
+            Err(error) if error.is_transient() => Err(error),
+            // Such as a row that cannot be read: it is there, and the audit finds it.
+            Err(error) => {
+                self.leave_to_the_log(offender, "its order is not written off", &error);
+                Ok(())
             }
         }
-        let topic = self.ports().queue().topic().to_owned();
-        let at = self.now();
-        let rows = offenders
-            .iter()
-            .map(|offender| DeadLetterRow {
-                id: 0,
-                topic: topic.clone(),
-                partition: offender.delivery.position.partition,
-                offset: offender.delivery.position.offset,
-                order_id: offender.order_id,
-                reason: offender.reason,
-                detail: offender.detail.clone(),
-                key: offender.delivery.key.clone(),
-                payload: offender.delivery.payload.clone(),
-                at,
-                state: DeadLetterState::Pending,
-            })
-            .collect();
-        let letters = offenders
-            .into_iter()
-            .map(|offender| {
-                tracing::warn!(
-                    reason = %offender.reason,
-                    detail = offender.detail,
-                    partition = offender.delivery.position.partition,
-                    offset = offender.delivery.position.offset,
-                    "a message is set aside"
-                );
-                let reason = format!("{}: {}", offender.reason, offender.detail);
-                DeadLetter {
-                    delivery: offender.delivery,
-                    reason,
-                }
-            })
-            .collect();
-        self.ports().queue().dead_letter(letters).await?;
-        self.ports().inventory().record(rows).await
     }
+
+    /// Records offenders in the index: whole, else cut.
+    async fn index(&self, offenders: &[Offender]) -> Result<(), Error> {
+        let (topic, at) = (self.ports().queue().topic(), self.now());
+        let rows: Vec<DeadLetterRow> = offenders
+            .iter()
+            .map(|offender| offender.row(topic, at))
+            .collect();
+        let record = |rows: Vec<DeadLetterRow>| async move {
+            let count = rows.len();
+            let recorded = self.ports().inventory().record(rows).await;
+            recorded.map(|()| vec![(); count])
+        };
+        let whole = group::each(rows.clone(), &record).await;
+        let refused: Vec<usize> = refused(&whole)?;
+        let cut = refused.iter().map(|&index| rows[index].clone().cut());
+        let cut = group::each(cut.collect(), &record).await;
+        for index in self::refused(&cut)? {
+            if let Err(error) = &cut[index] {
+                let offender = &offenders[refused[index]];
+                self.leave_to_the_log(offender, "it is not in the index of dead letters", error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the dead letter of an offender to the log: whole, else cut. Once, however often its batch is repeated.
+    async fn append_letter(&self, offender: &Offender) -> Result<(), Error> {
+        let position = offender.delivery.position;
+        if self.0.appended_letters.lock().contains(&position) {
+            return Ok(());
+        }
+        let queue = self.ports().queue();
+        let letter = offender.letter();
+        let mut appended = queue.dead_letter(vec![letter.clone()]).await;
+        if appended.as_ref().is_err_and(|error| !error.is_transient()) {
+            appended = queue.dead_letter(vec![letter.cut()]).await;
+        }
+        match appended {
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                self.leave_to_the_log(offender, "the queue keeps no dead letter of it", &error);
+            }
+            Ok(()) => {}
+        }
+        let mut known = self.0.appended_letters.lock();
+        known.insert(position);
+        while known.len() > APPENDED_LETTERS_MAX {
+            known.pop_first();
+        }
+        Ok(())
+    }
+
+    /// The last resort: what no store takes is told in a line of the log, and counted.
+    fn leave_to_the_log(&self, offender: &Offender, what: &str, error: &Error) {
+        self.metrics().unrecorded.inc();
+        let Position { partition, offset } = offender.delivery.position;
+        let original = Original::of(&offender.delivery.payload);
+        tracing::error!(
+            target: UNRECORDED_LOG,
+            topic = self.ports().queue().topic(),
+            partition,
+            offset,
+            order_id = offender.order_id.map(tracing::field::display),
+            reason = %offender.reason,
+            detail = offender.detail,
+            bytes = original.bytes,
+            sha256 = original.sha256,
+            error = error.chain(),
+            "a message that cannot be processed was refused by a store: {what}"
+        );
+    }
+}
+
+impl Offender {
+    fn row(&self, topic: &str, at: Timestamp) -> DeadLetterRow {
+        let Position { partition, offset } = self.delivery.position;
+        DeadLetterRow {
+            id: 0,
+            topic: topic.to_owned(),
+            partition,
+            offset,
+            order_id: self.order_id,
+            reason: self.reason,
+            detail: self.detail.clone(),
+            key: self.delivery.key.clone(),
+            payload: self.delivery.payload.clone(),
+            original: None,
+            at,
+            state: DeadLetterState::Pending,
+        }
+    }
+
+    fn letter(&self) -> DeadLetter {
+        DeadLetter {
+            delivery: self.delivery.clone(),
+            reason: format!("{}: {}", self.reason, self.detail),
+            original: None,
+        }
+    }
+}
+
+/// Which were refused for good.
+///
+/// # Errors
+/// The first error that may pass: everything is to be repeated.
+fn refused(results: &[Result<(), Error>]) -> Result<Vec<usize>, Error> {
+    let mut refused = Vec::new();
+    for (index, result) in results.iter().enumerate() {
+        match result {
+            Ok(()) => {}
+            Err(error) if error.is_transient() => return Err(error.clone()),
+            Err(_) => refused.push(index),
+        }
+    }
+    Ok(refused)
 }

@@ -1,5 +1,6 @@
 //! The flow as a service: its ports, its groups, and what every step uses.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,7 @@ use super::hold_times::HoldTimes;
 use super::refunds::Pauses;
 use super::stock_cache::StockCache;
 use super::stock_reads::Share;
+use super::stuck::StuckBatch;
 use super::unacknowledged::Unacknowledged;
 use super::{Metrics, Settings, stock_reads, unacknowledged};
 use crate::domain::{CartHash, Line, Order, OrderId, Reason, Status, StatusSet, Timestamp};
@@ -75,6 +77,11 @@ pub(super) struct Inner<P: Ports> {
     transitions: Group<Transition, Transitioned>,
     shared_cache: Share,
     backlog: Backlog,
+    /// Dead letters that the queue keeps, of batches that are not done: a repeat appends none of them again.
+    pub(super) appended_letters: Mutex<BTreeSet<Position>>,
+    pub(super) stuck: StuckBatch,
+    /// Why the gateway last left a release undone.
+    pub(super) gateway_trouble: Mutex<Option<String>>,
     /// Of the rounds over overdue orders.
     pub(super) swept_to: RoundEnd<HoldEnd>,
     /// Of the rounds over due refunds.
@@ -173,6 +180,9 @@ impl<P: Ports> Flow<P> {
                 read_at_ms: AtomicU64::new(u64::MAX),
                 messages: AtomicU64::new(0),
             },
+            appended_letters: Mutex::default(),
+            stuck: StuckBatch::default(),
+            gateway_trouble: Mutex::default(),
             swept_to: RoundEnd::default(),
             refunded_to: RoundEnd::default(),
             refund_pauses: Pauses::default(),
@@ -286,7 +296,7 @@ impl<P: Ports> Flow<P> {
         }
         let count = batch.len();
         if let Err(error) = bounded(self.0.ports.statuses().transition(batch)).await {
-            tracing::warn!(%error, count, "statuses are behind the database");
+            tracing::warn!(error = %error.chain(), count, "statuses are behind the database");
         }
     }
 

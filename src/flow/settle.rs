@@ -65,10 +65,16 @@ impl<P: Ports> Flow<P> {
                 self.placement(id, outcome).await
             }
             Err(error) => {
-                tracing::debug!(%error, order_id = %id, "the gateway owes a verdict; nothing is released");
+                tracing::debug!(error = %error.chain(), order_id = %id, "the gateway owes a verdict; nothing is released");
+                *self.0.gateway_trouble.lock() = Some(error.chain());
                 Ok(Placement::Waiting(Status::PaymentPending))
             }
         }
+    }
+
+    /// Why the gateway last left a release undone, in words.
+    pub fn gateway_trouble(&self) -> Option<String> {
+        self.0.gateway_trouble.lock().clone()
     }
 
     /// Asks the gateway to let nothing more arrive under an order's key, for as long as one payment may take.

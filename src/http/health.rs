@@ -14,7 +14,7 @@ use super::{Api, Served, deadline, schema};
 use crate::domain::OrderId;
 use crate::inventory::Inventory;
 use crate::ports::Error;
-use crate::queue::Queue;
+use crate::queue::{Position, Queue};
 use crate::statuses::Statuses;
 
 /// How long a store may take to answer.
@@ -76,13 +76,14 @@ pub(super) async fn healthz() -> Json<StateBody> {
 
 /// Whether the service can take orders.
 ///
-/// Asks every store, looks for space on the disk of an embedded one, and remembers for 5 s that a write failed: what is
-/// full still reads. It is not ready any more once a background task has ended early: restart it.
+/// Asks every store, looks for space on the disk of an embedded one, remembers for 5 s that a write failed (what is full
+/// still reads), and looks whether the worker in this process has failed at the same batch for over 30 s. It is not ready
+/// any more once a background task has ended early: restart it.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "get_readiness", tag = "operation",
     responses(
         (status = 200, description = "It can", body = StateBody),
-        (status = 503, description = "It cannot: `detail` names the store that does not answer"),
+        (status = 503, description = "It cannot: `detail` names the store that does not answer, or the batch that the worker cannot decide"),
     )
 )]
 pub(super) async fn readyz<P: Served>(
@@ -104,6 +105,11 @@ pub(super) async fn readyz<P: Served>(
     if api.is_ending() {
         troubles.push("the service is about to end".to_owned());
     }
+    troubles.extend(api.flow().stuck().map(|stuck| {
+        let Position { partition, offset } = stuck.position;
+        let (seconds, cause) = (stuck.lasts.as_secs(), stuck.cause);
+        format!("worker: the batch at partition {partition}, offset {offset} has failed for {seconds} s: {cause}")
+    }));
     if troubles.is_empty() {
         return Ok(Json(StateBody { status: "ready" }));
     }

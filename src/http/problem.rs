@@ -281,7 +281,7 @@ impl Problem {
     }
 
     fn of_store(mut self, error: &ports::Error) -> Self {
-        tracing::warn!(error = error as &dyn std::error::Error, "a store failed");
+        tracing::warn!(error = %error.chain(), "a store failed");
         self.document.store_failed = true;
         self.retry_after(RETRY_AFTER)
     }

@@ -8,7 +8,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{AuditReport, Check, Error, Refund, StockLevel};
-use crate::domain::{Customer, Money, Order, OrderId, OrderState, Reason, Sku, Timestamp};
+use crate::domain::{
+    Customer, LETTER_CUT_BYTES_MAX, Money, Order, OrderId, OrderState, Original, Reason, Sku,
+    Timestamp, cut_text,
+};
+
+/// The most bytes of [`DeadLetterRow::detail`]: adapters cut longer ones.
+pub const LETTER_DETAIL_BYTES_MAX: usize = 2 << 10;
 
 /// How many items [`Administration::item`] reads at once.
 const ITEM_PAGE: usize = 100;
@@ -86,7 +92,11 @@ pub trait Auditing: Send + Sync + 'static {
 
 /// Where dead letters are looked up. The queue keeps them, too, as its own kind of message.
 pub trait DeadLetterIndex: Send + Sync + 'static {
-    /// Records dead letters; one already recorded (same topic, partition and offset) is left alone.
+    /// Records dead letters; one already recorded (same topic, partition and offset) is left alone. Details are cut at
+    /// [`LETTER_DETAIL_BYTES_MAX`].
+    ///
+    /// A permanent error means that at least one of them will never be taken as it is, such as a payload too large for
+    /// this store; [`DeadLetterRow::cut`] makes it smaller.
     fn record(&self, letters: Vec<DeadLetterRow>)
     -> impl Future<Output = Result<(), Error>> + Send;
 
@@ -253,14 +263,39 @@ pub struct DeadLetterRow {
     #[serde(with = "super::wire::bytes")]
     #[schema(value_type = String, pattern = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$", example = "")]
     pub key: Vec<u8>,
-    /// The message, byte for byte.
+    /// The message, byte for byte; only the beginning if `original` says so.
     #[serde(with = "super::wire::bytes")]
     #[schema(value_type = String, pattern = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$", example = "")]
     pub payload: Vec<u8>,
+    /// Of a message whose key and payload were cut, since a store would not keep them whole: what the payload was. Such
+    /// a letter cannot be replayed.
+    #[serde(default)]
+    pub original: Option<Original>,
     /// When the worker gave up on it.
     pub at: Timestamp,
     /// What was done about it.
     pub state: DeadLetterState,
+}
+
+impl DeadLetterRow {
+    /// The same with a detail that every store can keep.
+    #[must_use]
+    pub fn with_bounded_detail(mut self) -> Self {
+        if self.detail.len() > LETTER_DETAIL_BYTES_MAX {
+            self.detail = cut_text(&self.detail, LETTER_DETAIL_BYTES_MAX);
+        }
+        self
+    }
+
+    /// The same with only the beginning of the message, and what is needed to recognise the whole of it.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        let original = Original::of(&self.payload);
+        self.original.get_or_insert(original);
+        self.key.truncate(LETTER_CUT_BYTES_MAX);
+        self.payload.truncate(LETTER_CUT_BYTES_MAX);
+        self
+    }
 }
 
 /// What was done about a dead letter.

@@ -22,7 +22,8 @@ use std::future::Future;
 pub use crate::ports::Error;
 pub use admin::{
     Adjusted, Adjustment, AdjustmentRow, Administration, Auditing, BatchRow, DeadLetterIndex,
-    DeadLetterRow, DeadLetterState, Item, NewItem, OrderFilter, PutOutcome, Story,
+    DeadLetterRow, DeadLetterState, Item, LETTER_DETAIL_BYTES_MAX, NewItem, OrderFilter,
+    PutOutcome, Story,
 };
 pub use audit::{AuditReport, Check, Finding};
 pub use bounds::{STOCK_MAX, UnitsError, check_units, corrected};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Timestamp;
+use crate::domain::{LETTER_CUT_BYTES_MAX, Original, Timestamp};
 pub use crate::ports::Error;
 
 /// A durable, ordered log with one consumer group and a place for dead letters.
@@ -27,6 +27,9 @@ pub trait Queue: Send + Sync + 'static {
     fn subscribe(&self) -> impl Future<Output = Result<Self::Consumer, Error>> + Send;
 
     /// Keeps messages that nobody can process, with the reason and where they came from.
+    ///
+    /// A permanent error means that at least one of them will never be taken as it is; [`DeadLetter::cut`] makes it
+    /// smaller.
     fn dead_letter(
         &self,
         letters: Vec<DeadLetter>,
@@ -46,6 +49,10 @@ pub trait Queue: Send + Sync + 'static {
         async { Ok(self.lag().await?.iter().map(|lag| lag.messages).sum()) }
     }
 
+    /// The first message that the group has not committed: of all partitions, the one published first. `None` if all
+    /// is committed. Reads a message of each partition that is behind, so it is for people who ask.
+    fn oldest(&self) -> impl Future<Output = Result<Option<Oldest>, Error>> + Send;
+
     /// The topic's name, as it stands in the coordinates of dead letters.
     fn topic(&self) -> &str;
 
@@ -58,7 +65,8 @@ pub trait Queue: Send + Sync + 'static {
 /// A member of the consumer group.
 pub trait Consumer: Send + 'static {
     /// The next messages, at most `max`; waits up to `wait` for the first, never for more. Empty if none came, or if
-    /// another member is served.
+    /// another member is served. After a permanent error this member never reads again, and neither would another one
+    /// set up like it.
     fn poll(
         &mut self,
         max: usize,
@@ -70,6 +78,13 @@ pub trait Consumer: Send + 'static {
         &mut self,
         positions: Vec<Position>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Those of the positions that this member may still commit: their partitions have been its own ever since it was
+    /// given these messages. The others go to another member, or come again.
+    fn still_owned(
+        &mut self,
+        positions: Vec<Position>,
+    ) -> impl Future<Output = Result<Vec<Position>, Error>> + Send;
 
     /// Leaves the group, so that another member need not wait.
     fn close(self) -> impl Future<Output = ()> + Send;
@@ -127,6 +142,21 @@ pub struct DeadLetter {
     pub delivery: Delivery,
     /// What is wrong with it: a code and words.
     pub reason: String,
+    /// Of a message whose key and payload were cut: what the payload was.
+    pub original: Option<Original>,
+}
+
+impl DeadLetter {
+    /// The same with only the beginning of the message, and what is needed to recognise the whole of it.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        let Delivery { key, payload, .. } = &mut self.delivery;
+        let original = Original::of(payload);
+        self.original.get_or_insert(original);
+        key.truncate(LETTER_CUT_BYTES_MAX);
+        payload.truncate(LETTER_CUT_BYTES_MAX);
+        self
+    }
 }
 
 /// What the group has not committed yet in one partition.
@@ -136,6 +166,15 @@ pub struct Lag {
     pub partition: u32,
     /// How many messages.
     pub messages: u64,
+}
+
+/// A message that waits for the group, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Oldest {
+    /// Where it stands.
+    pub position: Position,
+    /// When it was published, by the clock of the log.
+    pub published_at: Timestamp,
 }
 
 /// An end of the log: per partition, the offset of the next message.

@@ -8,7 +8,7 @@ use crate::ports::Error;
 use crate::queue::kafka::{KafkaConsumer, KafkaQueue, KafkaReplay};
 use crate::queue::sqlite::{SqliteConsumer, SqliteQueue, SqliteReplay};
 use crate::queue::{
-    Consumer, DeadLetter, Delivery, Lag, Mark, Message, Position, Queue, Replay, Replayable,
+    Consumer, DeadLetter, Delivery, Lag, Mark, Message, Oldest, Position, Queue, Replay, Replayable,
 };
 
 /// One of the queues. Every call is passed on as it is.
@@ -69,6 +69,10 @@ impl Queue for AnyQueue {
         pass_on!(self, inner => inner.lag().await)
     }
 
+    async fn oldest(&self) -> Result<Option<Oldest>, Error> {
+        pass_on!(self, inner => inner.oldest().await)
+    }
+
     fn topic(&self) -> &str {
         pass_on!(self, inner => inner.topic())
     }
@@ -111,6 +115,10 @@ impl Consumer for AnyConsumer {
 
     async fn commit(&mut self, positions: Vec<Position>) -> Result<(), Error> {
         pass_on!(self, inner => inner.commit(positions).await)
+    }
+
+    async fn still_owned(&mut self, positions: Vec<Position>) -> Result<Vec<Position>, Error> {
+        pass_on!(self, inner => inner.still_owned(positions).await)
     }
 
     async fn close(self) {

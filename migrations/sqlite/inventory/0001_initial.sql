@@ -98,5 +98,8 @@ CREATE TABLE dead_letters (
     payload        BLOB    NOT NULL,
     recorded_at    INTEGER NOT NULL,
     state          TEXT    NOT NULL CHECK (state IN ('pending', 'replayed', 'dropped')),
+    -- Of a message that was cut: its length and its SHA-256.
+    original_bytes  INTEGER,
+    original_sha256 TEXT,
     UNIQUE (topic, partition, message_offset)
 ) STRICT;

@@ -25,5 +25,7 @@ CREATE TABLE queue_dead_letters (
     key BLOB NOT NULL,
     payload BLOB NOT NULL,
     at INTEGER NOT NULL, -- When it was set aside, Unix ms.
+    original_bytes INTEGER, -- Of a message that was cut: its length,
+    original_sha256 TEXT, -- and its SHA-256.
     PRIMARY KEY (source_partition, source_offset)
 ) STRICT;

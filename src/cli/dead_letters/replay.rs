@@ -14,7 +14,7 @@ use crate::wiring::OmsPorts;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Repair the cause first. An order that was written off as failed stays failed: its message is then
-acknowledged without effect.
+acknowledged without effect. Messages that were cut, as too large to be kept, cannot be replayed.
 
 Examples:
   oms dead-letters replay 3 4
@@ -36,7 +36,7 @@ pub struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
     let ports = context.open().await?;
     let index = &ports.inventory;
-    let mut replayed = 0;
+    let (mut replayed, mut left_out) = (0, 0);
     if args.all {
         let mut after = 0;
         loop {
@@ -47,13 +47,30 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
             after = last.id;
             let rows = rows
                 .into_iter()
-                .filter(|row| row.state == DeadLetterState::Pending)
-                .collect();
-            replayed += replay(&ports, rows).await?;
+                .filter(|row| row.state == DeadLetterState::Pending);
+            let (whole, cut) = rows.partition::<Vec<_>, _>(|row| row.original.is_none());
+            left_out += cut.len() as u64;
+            replayed += replay(&ports, whole).await?;
         }
     } else {
         let rows = pending(index, &args.ids).await?;
+        if let Some((id, original)) = rows
+            .iter()
+            .find_map(|row| Some((row.id, row.original.as_ref()?)))
+        {
+            anyhow::bail!(
+                "dead letter {id} was cut: only the beginning of its {} bytes was kept, so it cannot be replayed; \
+                 nothing was done",
+                original.bytes
+            );
+        }
         replayed += replay(&ports, rows).await?;
+    }
+    if left_out > 0 {
+        let cut = counted(left_out, "message");
+        context
+            .out
+            .warn(format_args!("not replayed, since they were cut: {cut}"));
     }
     if context.out.is_json() {
         context.out.json(&json!({"replayed": replayed}))?;

@@ -44,5 +44,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     out.line(format_args!("reason     {}: {}", row.reason, row.detail))?;
     out.line(format_args!("key        {}", row.key.escape_ascii()))?;
     out.line(format_args!("message    {}", row.payload.escape_ascii()))?;
+    if let Some(original) = &row.original {
+        out.line(format_args!(
+            "cut        of {} bytes with SHA-256 {}; it cannot be replayed",
+            original.bytes, original.sha256
+        ))?;
+    }
     Ok(exit::DONE)
 }

@@ -25,6 +25,10 @@ pub(super) struct Shown<'a> {
     payload: Option<&'a str>,
     /// In hexadecimal digits.
     payload_hex: String,
+    /// Of a message that was cut: its length in bytes.
+    original_bytes: Option<u64>,
+    /// And its SHA-256.
+    original_sha256: Option<&'a str>,
     at: Timestamp,
     state: DeadLetterState,
 }
@@ -42,6 +46,8 @@ impl<'a> From<&'a DeadLetterRow> for Shown<'a> {
             key: String::from_utf8_lossy(&row.key).into_owned(),
             payload: std::str::from_utf8(&row.payload).ok(),
             payload_hex: hex(&row.payload),
+            original_bytes: row.original.as_ref().map(|whole| whole.bytes),
+            original_sha256: row.original.as_ref().map(|whole| whole.sha256.as_str()),
             at: row.at,
             state: row.state,
         }

@@ -86,7 +86,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCod
     // The database has it; the cache only makes others see it sooner.
     let cached = CachedStock::all([level.clone()], began);
     if let Err(error) = ports.statuses.cache_stock(cached).await {
-        tracing::warn!(%error, "the stock cache is behind");
+        tracing::warn!(error = %error.chain(), "the stock cache is behind");
     }
     report(
         &Shown {

@@ -233,7 +233,7 @@ impl Workers {
         let flow = flow.clone();
         let task = tokio::spawn(async move {
             if let Err(error) = worker::run(flow, options, ended).await {
-                tracing::error!(%error, "the worker cannot start");
+                tracing::error!(error = %error.chain(), "the worker has ended");
             }
         });
         Self(Some((end, task)))

@@ -9,13 +9,16 @@ use super::lane::Ask;
 use super::rows::Fields;
 use super::sql;
 use super::write;
+use crate::domain::Original;
 use crate::inventory::{DeadLetterIndex, DeadLetterRow, DeadLetterState};
 use crate::ports;
 
 impl DeadLetterIndex for MysqlInventory {
     async fn record(&self, letters: Vec<DeadLetterRow>) -> Result<(), ports::Error> {
         let action = format!("record {} dead letters", letters.len());
-        let ask = Ask(letters, |connection, letters| {
+        let letters = letters.into_iter();
+        let bounded: Vec<_> = letters.map(DeadLetterRow::with_bounded_detail).collect();
+        let ask = Ask(bounded, |connection, letters| {
             Box::pin(record(connection, letters))
         });
         self.writing.transact(&action, &ask).await
@@ -42,7 +45,8 @@ impl DeadLetterIndex for MysqlInventory {
 /// One statement per letter, with its values apart from the text: a payload may have megabytes, and letters are rare.
 async fn record(connection: &mut Conn, letters: &[DeadLetterRow]) -> Result<(), Fault> {
     let statement = "INSERT INTO dead_letters (topic, log_partition, message_offset, order_id, reason, detail, \
-         message_key, payload, recorded_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         message_key, payload, recorded_at, state, original_bytes, original_sha256) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON DUPLICATE KEY UPDATE letter_id = letter_id";
     for letter in letters {
         let values: Vec<Value> = vec![
@@ -56,6 +60,12 @@ async fn record(connection: &mut Conn, letters: &[DeadLetterRow]) -> Result<(), 
             letter.payload.as_slice().into(),
             letter.at.millis().into(),
             letter.state.as_str().into(),
+            letter.original.as_ref().map(|whole| whole.bytes).into(),
+            letter
+                .original
+                .as_ref()
+                .map(|whole| whole.sha256.as_str())
+                .into(),
         ];
         connection
             .exec_drop(statement, Params::Positional(values))
@@ -71,7 +81,7 @@ async fn letters(
 ) -> Result<Vec<DeadLetterRow>, Fault> {
     let query = format!(
         "SELECT letter_id, topic, log_partition, message_offset, order_id, reason, detail, message_key, payload, \
-         recorded_at, state FROM dead_letters WHERE letter_id > ? ORDER BY letter_id LIMIT {limit}"
+         recorded_at, state, original_bytes, original_sha256 FROM dead_letters WHERE letter_id > ? ORDER BY letter_id LIMIT {limit}"
     );
     let rows: Vec<Row> = connection.exec(query, (after,)).await?;
     rows.into_iter().map(letter).collect()
@@ -106,5 +116,9 @@ fn letter(row: Row) -> Result<DeadLetterRow, Fault> {
         payload: fields.take()?,
         at: fields.time()?,
         state: fields.one_of(DeadLetterState::from_text)?,
+        original: match (fields.maybe()?, fields.maybe()?) {
+            (Some(bytes), Some(sha256)) => Some(Original { bytes, sha256 }),
+            _ => None,
+        },
     })
 }

@@ -5,7 +5,7 @@ use rusqlite::{Error, Row, params};
 
 use super::SqliteInventory;
 use super::rows;
-use crate::domain::OrderId;
+use crate::domain::{OrderId, Original};
 use crate::inventory::{DeadLetterIndex, DeadLetterRow, DeadLetterState};
 use crate::ports::{self, Clock};
 
@@ -15,10 +15,13 @@ impl<C: Clock> DeadLetterIndex for SqliteInventory<C> {
             .write(format!("record {} dead letters", letters.len()), move |connection| {
                 let mut insert = connection.prepare_cached(
                     "INSERT INTO dead_letters (topic, partition, message_offset, order_id, reason, detail, \
-                     message_key, payload, recorded_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+                     message_key, payload, recorded_at, state, original_bytes, original_sha256) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
                      ON CONFLICT (topic, partition, message_offset) DO NOTHING",
                 )?;
-                for letter in &letters {
+                for letter in letters {
+                    let letter = letter.with_bounded_detail();
+                    let original = letter.original.as_ref();
                     insert.execute(params![
                         letter.topic,
                         letter.partition,
@@ -30,6 +33,8 @@ impl<C: Clock> DeadLetterIndex for SqliteInventory<C> {
                         letter.payload,
                         letter.at.millis(),
                         letter.state.as_str(),
+                        original.map(|whole| rows::stored(whole.bytes)),
+                        original.map(|whole| &whole.sha256),
                     ])?;
                 }
                 Ok(())
@@ -42,7 +47,7 @@ impl<C: Clock> DeadLetterIndex for SqliteInventory<C> {
             connection
                 .prepare_cached(
                     "SELECT letter_id, topic, partition, message_offset, order_id, reason, detail, message_key, \
-                     payload, recorded_at, state FROM dead_letters WHERE letter_id > ?1 ORDER BY letter_id LIMIT ?2",
+                     payload, recorded_at, state, original_bytes, original_sha256 FROM dead_letters WHERE letter_id > ?1 ORDER BY letter_id LIMIT ?2",
                 )?
                 .query_map(params![rows::stored(after), i64::try_from(limit).unwrap_or(i64::MAX)], letter)?
                 .collect()
@@ -90,5 +95,12 @@ fn letter(row: &Row<'_>) -> Result<DeadLetterRow, Error> {
             state,
             Type::Text,
         ))?,
+        original: match (row.get::<_, Option<i64>>(11)?, row.get(12)?) {
+            (Some(bytes), Some(sha256)) => Some(Original {
+                bytes: bytes.unsigned_abs(),
+                sha256,
+            }),
+            _ => None,
+        },
     })
 }

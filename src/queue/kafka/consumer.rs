@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::{Consumer, Delivery, Position};
 use super::assignment::Member;
 use super::failure::{self, Cause};
-use super::member::{Command, MemberThread};
+use super::member::{Command, MemberThread, PollError};
 use super::url::KafkaUrl;
 use super::{settings, thread};
 use crate::ports::Error;
@@ -32,7 +32,7 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The longest wait that is kept to the letter; longer ones end here.
 const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
-type Polled = oneshot::Receiver<Result<Vec<Delivery>, Error>>;
+type Polled = oneshot::Receiver<Result<Vec<Delivery>, PollError>>;
 
 /// A member of the consumer group.
 ///
@@ -40,6 +40,7 @@ type Polled = oneshot::Receiver<Result<Vec<Delivery>, Error>>;
 /// Dropped, it leaves the group in the background.
 #[derive(Debug)]
 pub struct KafkaConsumer {
+    url: KafkaUrl,
     /// To its thread, which leaves the group when this is dropped. At most a poll and a commit wait in it.
     commands: Sender<Command>,
     /// The answer to a poll, kept when the poll is cancelled, and when it is due.
@@ -58,7 +59,7 @@ impl KafkaConsumer {
         let (commands, commanded) = channel();
         let (ready, subscribed) = oneshot::channel();
         let (leave, left) = oneshot::channel();
-        let url = url.clone();
+        let (own_url, url) = (url.clone(), url.clone());
         thread::start("kafka-consumer", move || {
             match create(&url) {
                 Ok(consumer) => {
@@ -77,6 +78,7 @@ impl KafkaConsumer {
         let subscribed = thread::answer(subscribed, CREATE_WAIT_MAX).await;
         subscribed.map_err(unanswered)??;
         Ok(Self {
+            url: own_url,
             commands,
             polling: None,
             committing: None,
@@ -86,7 +88,7 @@ impl KafkaConsumer {
     }
 
     /// The answer to the poll under way, or to a new one; empty at the deadline.
-    async fn answer(&mut self, max: usize, deadline: Instant) -> Result<Vec<Delivery>, Error> {
+    async fn answer(&mut self, max: usize, deadline: Instant) -> Result<Vec<Delivery>, PollError> {
         let (answer, due) = self.polling.get_or_insert_with(|| {
             let (reply, answer) = oneshot::channel();
             let wait = deadline.saturating_duration_since(Instant::now());
@@ -106,6 +108,13 @@ impl KafkaConsumer {
             Err(_) => Ok(Vec::new()),
         }
     }
+
+    /// Joins the group anew in place of a consumer that never reads again. That one leaves in the background.
+    async fn replace(&mut self) -> Result<(), Error> {
+        tracing::warn!("the Kafka consumer has had a fatal error and is replaced");
+        *self = Self::subscribe(&self.url).await?;
+        Ok(())
+    }
 }
 
 impl Consumer for KafkaConsumer {
@@ -115,7 +124,15 @@ impl Consumer for KafkaConsumer {
         }
         let deadline = Instant::now() + wait.min(WAIT_MAX);
         while self.ready.is_empty() {
-            let mut got = self.answer(max, deadline).await?;
+            let mut got = match self.answer(max, deadline).await {
+                Ok(got) => got,
+                Err(PollError::Broken(error)) => {
+                    self.replace().await?;
+                    // The worker pauses before it asks the new one.
+                    return Err(error);
+                }
+                Err(error) => return Err(error.into()),
+            };
             if got.len() > max {
                 self.ready.extend(got.drain(max..));
             }
@@ -151,6 +168,16 @@ impl Consumer for KafkaConsumer {
         answered.unwrap_or_else(|_| Err(unknown("the thread of the consumer has ended")))
     }
 
+    async fn still_owned(&mut self, positions: Vec<Position>) -> Result<Vec<Position>, Error> {
+        let (reply, answer) = oneshot::channel();
+        // If the thread has ended, the reply is dropped, and the answer says so.
+        let _ = self.commands.send(Command::StillOwned { positions, reply });
+        let unanswered = |cause| Error::unavailable("ask for the assignment").because(cause);
+        thread::answer(answer, COMMIT_WAIT_MAX)
+            .await
+            .map_err(unanswered)
+    }
+
     async fn close(self) {
         drop(self.commands);
         if let Err(cause) = thread::answer(self.left, CLOSE_WAIT_MAX).await {
@@ -167,6 +194,7 @@ fn create(url: &KafkaUrl) -> Result<BaseConsumer<Member>, Error> {
     Ok(consumer)
 }
 
-fn silent(cause: &str) -> Error {
-    Error::unavailable("read the queue").because(Cause(cause.to_owned()))
+fn silent(cause: &str) -> PollError {
+    let error = Error::unavailable("read the queue").because(Cause(cause.to_owned()));
+    PollError::Passing(error)
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::super::{Delivery, Position};
 use super::assignment::{Due, Member};
 use super::failure::{self, Cause};
-use crate::ports::Error;
+use crate::ports::{Error, ErrorKind};
 
 /// How long a waiting poll looks for messages before it looks for commands.
 const SLICE: Duration = Duration::from_millis(20);
@@ -37,13 +37,54 @@ pub(super) enum Command {
     Poll {
         max: usize,
         wait: Duration,
-        reply: oneshot::Sender<Result<Vec<Delivery>, Error>>,
+        reply: oneshot::Sender<Result<Vec<Delivery>, PollError>>,
     },
     /// Commit offsets.
     Commit {
         positions: Vec<Position>,
         reply: oneshot::Sender<Result<(), Error>>,
     },
+    /// Tell which of these may still be committed.
+    StillOwned {
+        positions: Vec<Position>,
+        reply: oneshot::Sender<Vec<Position>>,
+    },
+}
+
+/// Why nothing was read, and what to do about it.
+#[derive(Debug, Clone)]
+pub(super) enum PollError {
+    /// Ask again: librdkafka recovers by itself, or an administrator has to mend something, such as missing rights.
+    Passing(Error),
+    /// This consumer never reads again; a new one does.
+    Broken(Error),
+    /// Another member has taken this one's place. A new one would take it back, and so on without end.
+    Fenced(Error),
+}
+
+impl PollError {
+    fn of(told: Error, error: &KafkaError) -> Self {
+        match error {
+            KafkaError::MessageConsumptionFatal(Code::FencedInstanceId) => Self::Fenced(
+                Error::permanent(
+                    "read the queue: another member has joined with the same group.instance.id",
+                )
+                .because(told),
+            ),
+            KafkaError::MessageConsumptionFatal(_) => Self::Broken(told),
+            _ => Self::Passing(told),
+        }
+    }
+}
+
+impl From<PollError> for Error {
+    fn from(error: PollError) -> Self {
+        match error {
+            PollError::Passing(error) | PollError::Broken(error) | PollError::Fenced(error) => {
+                error
+            }
+        }
+    }
 }
 
 /// A member, on its thread.
@@ -54,7 +95,7 @@ pub(super) struct MemberThread {
     /// Came while a poll was waiting.
     next: Option<Command>,
     /// An error from which this member does not recover.
-    fatal: Option<Error>,
+    fatal: Option<PollError>,
 }
 
 impl MemberThread {
@@ -83,11 +124,14 @@ impl MemberThread {
                 Command::Commit { positions, reply } => {
                     let _ = reply.send(self.commit(&positions));
                 }
+                Command::StillOwned { positions, reply } => {
+                    let _ = reply.send(self.still_owned(positions));
+                }
             }
         }
     }
 
-    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Error> {
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, PollError> {
         if let Some(error) = &self.fatal {
             return Err(error.clone());
         }
@@ -96,7 +140,7 @@ impl MemberThread {
         match trouble {
             Some(error) if batch.deliveries.is_empty() => return Err(error),
             // It is over, or will be told again.
-            Some(error) => tracing::debug!(%error, "messages came all the same"),
+            Some(error) => tracing::debug!(?error, "messages came all the same"),
             None => {}
         }
         let mut assignment = self.consumer.context().assignment().lock();
@@ -106,7 +150,7 @@ impl MemberThread {
 
     /// Waits for the first message or error until the deadline, or until there is another command; then takes what is
     /// there. Returns the last error: while brokers are away one follows another, and old ones must not be told later.
-    fn gather(&mut self, batch: &mut Batch, max: usize, deadline: Instant) -> Option<Error> {
+    fn gather(&mut self, batch: &mut Batch, max: usize, deadline: Instant) -> Option<PollError> {
         let mut trouble = None;
         while batch.deliveries.len() < max && batch.bytes < POLL_BYTES_MAX {
             let waits = batch.deliveries.is_empty() && trouble.is_none();
@@ -143,7 +187,7 @@ impl MemberThread {
     }
 
     /// The error to tell, if it is one to tell.
-    fn judge(&mut self, error: &KafkaError) -> Option<Error> {
+    fn judge(&mut self, error: &KafkaError) -> Option<PollError> {
         match (error, error.rdkafka_error_code()) {
             // One of the brokers is away: librdkafka connects again by itself.
             (KafkaError::PartitionEOF(_), _) | (_, Some(Code::BrokerTransportFailure)) => None,
@@ -154,9 +198,15 @@ impl MemberThread {
             _ => {
                 let mut told = failure::while_reading("read the queue", error);
                 if let Some(reason) = self.consumer.context().recent_error() {
-                    told = Error::new(told.kind(), "read the queue").because(Cause(reason));
+                    told = Error::unavailable("read the queue").because(Cause(reason));
                 }
-                if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+                // What an administrator can mend is not permanent.
+                if told.kind() == ErrorKind::Permanent {
+                    told =
+                        Error::unavailable("read the queue").because(Cause(failure::words(error)));
+                }
+                let told = PollError::of(told, error);
+                if !matches!(told, PollError::Passing(_)) {
                     self.fatal = Some(told.clone());
                 }
                 Some(told)
@@ -184,6 +234,15 @@ impl MemberThread {
             self.commit_offsets(&next)?;
         }
         if all_held { Ok(()) } else { Err(taken_away()) }
+    }
+
+    fn still_owned(&self, positions: Vec<Position>) -> Vec<Position> {
+        if self.fatal.is_some() || self.consumer.assignment_lost() {
+            return Vec::new();
+        }
+        let assignment = self.consumer.context().assignment().lock();
+        let is_owned = |position: &Position| assignment.due(*position) != Due::TakenAway;
+        positions.into_iter().filter(is_owned).collect()
     }
 
     /// Commits the next offsets of partitions.

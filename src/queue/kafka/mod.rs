@@ -32,6 +32,7 @@ mod consumer;
 mod failure;
 mod member;
 mod observer;
+mod oldest;
 mod options;
 mod probe;
 mod producer;
@@ -55,7 +56,7 @@ pub use consumer::KafkaConsumer;
 pub use replay::KafkaReplay;
 pub use url::{KafkaUrl, UrlError};
 
-use super::{DeadLetter, Lag, Mark, Message, Position, Queue, Replayable};
+use super::{DeadLetter, Lag, Mark, Message, Oldest, Position, Queue, Replayable};
 use crate::domain::Timestamp;
 use crate::ports::Error;
 use observer::Observer;
@@ -134,12 +135,13 @@ impl Queue for KafkaQueue {
     }
 
     /// Key and payload are byte for byte those of the message; the headers say why and from where.
+    /// Those of one that was cut say so.
     async fn dead_letter(&self, letters: Vec<DeadLetter>) -> Result<(), Error> {
         let records = letters
             .into_iter()
             .map(|letter| record(letter, self.topic()));
         self.producer
-            .append(&self.dead_letter_topic, records.collect())
+            .append_any_size(&self.dead_letter_topic, records.collect())
             .await?;
         Ok(())
     }
@@ -156,6 +158,16 @@ impl Queue for KafkaQueue {
         self.observer.lag().await
     }
 
+    async fn oldest(&self) -> Result<Option<Oldest>, Error> {
+        let url = self.url.clone();
+        thread::blocking(
+            move || oldest::read(&url),
+            ADMIN_WAIT_MAX,
+            |cause| Error::unavailable("read the oldest undecided message").because(cause),
+        )
+        .await
+    }
+
     fn topic(&self) -> &str {
         self.url.topic()
     }
@@ -170,11 +182,15 @@ impl Replayable for KafkaQueue {
 }
 
 fn record(letter: DeadLetter, topic: &str) -> Record {
-    let DeadLetter { delivery, reason } = letter;
+    let DeadLetter {
+        delivery,
+        reason,
+        original,
+    } = letter;
     let Position { partition, offset } = delivery.position;
     // A broker takes a message only up to a size, headers included.
     let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
-    let mut headers = OwnedHeaders::new_with_capacity(4);
+    let mut headers = OwnedHeaders::new_with_capacity(6);
     for (key, value) in [
         ("reason", reason.as_str()),
         ("source-topic", topic),
@@ -183,6 +199,16 @@ fn record(letter: DeadLetter, topic: &str) -> Record {
     ] {
         let value = Some(value);
         headers = headers.insert(Header { key, value });
+    }
+    if let Some(original) = original {
+        let bytes = original.bytes.to_string();
+        for (key, value) in [
+            ("original-bytes", bytes.as_str()),
+            ("original-sha256", &original.sha256),
+        ] {
+            let value = Some(value);
+            headers = headers.insert(Header { key, value });
+        }
     }
     Record {
         message: Message {

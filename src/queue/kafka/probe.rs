@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::super::Position;
 use super::failure::{self, Cause};
 use super::report::Report;
 use super::settings;
@@ -82,7 +83,7 @@ pub(super) struct Replicas {
 
 /// A connection for questions.
 pub(super) struct Probe {
-    consumer: BaseConsumer<Report>,
+    pub(super) consumer: BaseConsumer<Report>,
     brokers: String,
     topic: String,
 }
@@ -121,7 +122,7 @@ impl Probe {
     }
 
     /// What went wrong, with the brokers asked and the cause, as far as the connection knows it.
-    fn failed(&self, action: &str, error: &KafkaError) -> Error {
+    pub(super) fn failed(&self, action: &str, error: &KafkaError) -> Error {
         let known = self.cause();
         let brokers = &self.brokers;
         let action = format!("{action} (asked {brokers})");
@@ -254,6 +255,16 @@ impl Probe {
         for partition in 0..count {
             list.add_partition_offset(&self.topic, native(partition)?, offset)?;
         }
+        Ok(list)
+    }
+
+    /// A position in the topic, as librdkafka takes it.
+    pub(super) fn at(&self, position: Position) -> KafkaResult<TopicPartitionList> {
+        let unknown = |_| KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownPartition);
+        let partition = i32::try_from(position.partition).map_err(unknown)?;
+        let offset = i64::try_from(position.offset).map_err(unknown)?;
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         Ok(list)
     }
 

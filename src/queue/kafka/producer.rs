@@ -71,10 +71,19 @@ impl Producer {
         topic: &str,
         records: Vec<Record>,
     ) -> Result<Vec<Position>, Error> {
+        self.check_sizes(topic, &records)?;
+        self.append_any_size(topic, records).await
+    }
+
+    /// The same with records as large as the brokers take them: for messages that the brokers took once already.
+    pub(super) async fn append_any_size(
+        &self,
+        topic: &str,
+        records: Vec<Record>,
+    ) -> Result<Vec<Position>, Error> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        self.check_sizes(topic, &records)?;
         let handle = self.handle().await?;
         let (batch, done) = Batch::new(records.len());
         self.hand_over(&handle, topic, &records, &batch).await;
@@ -88,7 +97,7 @@ impl Producer {
             && let Err(error) = self.replace(&handle).await
         {
             // What became of the messages is what the caller needs to know; the next one tries again.
-            tracing::warn!(%error, "the Kafka producer is not replaced yet");
+            tracing::warn!(error = %error.chain(), "the Kafka producer is not replaced yet");
         }
         result
     }
@@ -233,7 +242,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let producer = self.0.take();
         if let Err(error) = thread::start("kafka-drop", move || drop(producer)) {
-            tracing::warn!(%error, "a Kafka producer was dropped where it was");
+            tracing::warn!(error = %error.chain(), "a Kafka producer was dropped where it was");
         }
     }
 }

@@ -13,6 +13,11 @@ const MESSAGE_TIMEOUT_MS: u64 = 15_000;
 /// The largest message, key included, in bytes, unless the URL says so. Brokers take a little more.
 const MESSAGE_BYTES_MAX: usize = 1_000_000;
 
+/// What librdkafka's own bound is set to, headers included. A dead letter is larger than its message, which another
+/// producer may have made as large as the brokers take it: only they say what is too large. `batch.size` bounds
+/// requests of several messages.
+const RECORD_BYTES_MAX: usize = 256 << 20;
+
 /// For all clients.
 const COMMON: [(&str, &str); 8] = [
     ("client.id", "oms"),
@@ -89,7 +94,9 @@ fn finish(mut config: ClientConfig, url: &KafkaUrl) -> ClientConfig {
 pub(super) fn producer(url: &KafkaUrl) -> ClientConfig {
     let mut config = common(url);
     set_all(&mut config, &PRODUCER);
-    finish(config, url)
+    let mut config = finish(config, url);
+    config.set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+    config
 }
 
 pub(super) fn consumer(url: &KafkaUrl) -> ClientConfig {

@@ -31,6 +31,9 @@ const RETENTION_MS: &str = "604800000";
 /// Dead letters are kept until somebody has looked.
 const FOR_EVER: &str = "-1";
 
+/// The largest dead letter, in bytes: 16 MiB. A larger one is cut.
+const LETTER_BYTES_MAX: &str = "16777216";
+
 /// Makes both topics, unless they are there, and waits until they have leaders. Those that are there stay as they are.
 /// Blocks.
 pub(super) fn migrate(url: &KafkaUrl, runtime: &Handle) -> Result<(), Error> {
@@ -46,7 +49,8 @@ pub(super) fn migrate(url: &KafkaUrl, runtime: &Handle) -> Result<(), Error> {
     let letters = url.dead_letter_topic();
     let topics = [
         new_topic(url.topic(), partitions, replication, RETENTION_MS),
-        new_topic(&letters, 1, replication, FOR_EVER),
+        // Larger than their messages, by the headers that say why and from where.
+        new_topic(&letters, 1, replication, FOR_EVER).set("max.message.bytes", LETTER_BYTES_MAX),
     ];
     let admin = admin(url)?;
     let made = runtime.block_on(admin.create_topics(&topics, &options()));

@@ -177,6 +177,21 @@ impl<C: Clock> Consumer for SqliteConsumer<C> {
         Ok(())
     }
 
+    async fn still_owned(&mut self, positions: Vec<Position>) -> Result<Vec<Position>, Error> {
+        let (member, held) = (self.member, self.held);
+        let Some(held) = held else {
+            return Ok(Vec::new());
+        };
+        let owned = self.inner.store.read("look for the lease", |connection| {
+            lease::is_owner(connection, member, held)
+        })?;
+        if !owned {
+            self.held = None;
+            return Ok(Vec::new());
+        }
+        Ok(positions)
+    }
+
     async fn close(self) {
         let member = self.member;
         let released = self
@@ -186,7 +201,7 @@ impl<C: Clock> Consumer for SqliteConsumer<C> {
                 lease::release(connection, member)
             });
         if let Err(error) = released.await {
-            tracing::warn!(%error, "the lease was not released: it runs out by itself");
+            tracing::warn!(error = %error.chain(), "the lease was not released: it runs out by itself");
         }
     }
 }

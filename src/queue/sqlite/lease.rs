@@ -138,6 +138,12 @@ pub(super) fn renew(
     Ok(Some(held))
 }
 
+/// Whether a lease has had no other owner since. One that ran out and that nobody took counts: see [`take`].
+pub(super) fn is_owner(connection: &Connection, member: Uuid, held: Held) -> Result<bool, Error> {
+    let row = Row::read(connection)?;
+    Ok(row.owner == Some(member) && row.epoch == held.epoch)
+}
+
 /// Gives a lease back, unless it was lost.
 pub(super) fn release(connection: &Connection, member: Uuid) -> Result<(), Error> {
     let row = Row::read(connection)?;

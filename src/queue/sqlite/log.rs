@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, Error};
+use rusqlite::{Connection, Error, OptionalExtension as _};
 
-use super::super::{DeadLetter, Delivery, Message, Position};
+use super::super::{DeadLetter, Delivery, Message, Oldest, Position};
 use super::PARTITION;
 use crate::domain::Timestamp;
 
@@ -65,6 +65,26 @@ pub(super) fn append(
         .collect()
 }
 
+/// The first message that the group has not processed, and when it was published.
+pub(super) fn oldest(connection: &Connection) -> Result<Option<Oldest>, Error> {
+    let next = committed(connection)?;
+    connection
+        .prepare_cached(
+            "SELECT message_offset, at FROM queue_messages WHERE message_offset >= ?1
+             ORDER BY message_offset LIMIT 1",
+        )?
+        .query_row([stored(next)], |row| {
+            Ok(Oldest {
+                position: Position {
+                    partition: PARTITION,
+                    offset: loaded(row.get(0)?),
+                },
+                published_at: Timestamp::from_millis(row.get(1)?),
+            })
+        })
+        .optional()
+}
+
 /// At most `max` messages from an offset on.
 pub(super) fn read(connection: &Connection, from: u64, max: usize) -> Result<Vec<Delivery>, Error> {
     let mut select = connection.prepare_cached(
@@ -110,9 +130,14 @@ pub(super) fn set_aside(
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO queue_dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+        "INSERT INTO queue_dead_letters VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     )?;
-    for DeadLetter { delivery, reason } in letters {
+    for DeadLetter {
+        delivery,
+        reason,
+        original,
+    } in letters
+    {
         insert.execute((
             delivery.position.partition,
             stored(delivery.position.offset),
@@ -120,6 +145,8 @@ pub(super) fn set_aside(
             &delivery.key,
             &delivery.payload,
             now.millis(),
+            original.as_ref().map(|whole| stored(whole.bytes)),
+            original.as_ref().map(|whole| &whole.sha256),
         ))?;
     }
     Ok(())

@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub use consumer::SqliteConsumer;
 pub use replay::SqliteReplay;
 
-use super::{DeadLetter, Lag, Mark, Message, Position, Queue};
+use super::{DeadLetter, Lag, Mark, Message, Oldest, Position, Queue};
 use crate::ports::{Clock, Error};
 use crate::sqlite::{ChangeWatch, Store};
 
@@ -135,6 +135,12 @@ impl<C: Clock> Queue for SqliteQueue<C> {
 
     fn obstacle(&self) -> Option<Error> {
         self.0.store.obstacle()
+    }
+
+    async fn oldest(&self) -> Result<Option<Oldest>, Error> {
+        self.0
+            .store
+            .read("read the oldest undecided message", log::oldest)
     }
 
     fn topic(&self) -> &str {

@@ -280,6 +280,7 @@ async fn a_dead_letter_is_kept_once_with_its_coordinates() {
         let letter = DeadLetter {
             delivery: delivery.clone(),
             reason: reason.to_owned(),
+            original: None,
         };
         pair.one.dead_letter(vec![letter]).await.unwrap();
     }

@@ -77,7 +77,7 @@ async fn listen<C: Clock>(inner: &Inner<C>) {
                 tracing::debug!("the subscription to Redis is lost");
             }
             Err(error) if pause == PAUSE_MIN => {
-                tracing::warn!(%error, "cannot subscribe to Redis: statuses are polled");
+                tracing::warn!(error = %crate::ports::chain(&error), "cannot subscribe to Redis: statuses are polled");
             }
             Err(_) => {}
         }

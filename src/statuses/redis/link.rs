@@ -250,7 +250,7 @@ impl Keeper {
                 }
                 Err(error) => {
                     if pause == PAUSE_MIN {
-                        tracing::warn!(%error, "Redis is away");
+                        tracing::warn!(error = %crate::ports::chain(&error), "Redis is away");
                     }
                     self.state.send_replace(State::Down(error));
                     sleep(self.rng.jitter(pause)).await;

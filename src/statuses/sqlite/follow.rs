@@ -44,7 +44,7 @@ async fn run<C: Clock>(mut running: Running<C>) {
         match follow(&running.inner).await {
             Ok(()) => running.rests = true,
             Err(error) => {
-                tracing::warn!(%error, "cannot follow the status store");
+                tracing::warn!(error = %error.chain(), "cannot follow the status store");
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
             }
         }

@@ -32,6 +32,53 @@ fn with_letters(payloads: &[&[u8]]) -> Place {
     place
 }
 
+/// serde quotes the whole string in its error; a MySQL `TEXT` has 65,535 bytes.
+#[test]
+fn a_long_message_is_recorded_whole_with_a_short_detail() {
+    let long = format!("\"{}\"", "x".repeat(100_000));
+    let place = with_letters(&[long.as_bytes()]);
+    let letter = place.json(&["dead-letters", "show", "1"]);
+    assert_eq!(letter["payload"], long.as_str());
+    assert!(
+        letter["original_bytes"].is_null(),
+        "{}",
+        letter["original_bytes"]
+    );
+    let detail = letter["detail"].as_str().unwrap();
+    assert!(detail.len() < 1_024, "{} bytes", detail.len());
+    assert!(detail.contains("(cut: "), "{detail}");
+}
+
+#[test]
+fn a_message_that_was_cut_is_shown_as_such_and_not_replayed() {
+    let place = with_letters(&[b"one", b"two"]);
+    let store = rusqlite::Connection::open(place.data_dir().join("oms.db")).unwrap();
+    store
+        .execute(
+            "UPDATE dead_letters SET original_bytes = 20000000, original_sha256 = ?1 WHERE letter_id = 1",
+            ["ab".repeat(32)],
+        )
+        .unwrap();
+    drop(store);
+    let shown = place.ok(&["dead-letters", "show", "1"]);
+    assert!(
+        shown.contains("of 20000000 bytes with SHA-256 abab"),
+        "{shown}"
+    );
+    let line = place.fails(1, &["dead-letters", "replay", "1", "2"]);
+    assert!(line.contains("dead letter 1 was cut"), "{line}");
+    let done = place.run(&["dead-letters", "replay", "--all"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(
+        done.stderr
+            .contains("not replayed, since they were cut: 1 message"),
+        "{done:?}"
+    );
+    let pending = place.json_lines(&["dead-letters", "list", "--pending"]);
+    assert_eq!(pending.len(), 1);
+    assert_eq!(pending[0]["original_bytes"], 20_000_000);
+}
+
 #[test]
 fn what_nobody_can_read_is_listed_shown_replayed_and_dropped() {
     let place = with_letters(&[b"not json", b"\xff\xfe"]);

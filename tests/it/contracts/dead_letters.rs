@@ -1,7 +1,7 @@
 //! What [`DeadLetterIndex`] promises.
 
-use oms::domain::{Reason, Timestamp};
-use oms::inventory::{DeadLetterIndex, DeadLetterRow, DeadLetterState};
+use oms::domain::{Original, Reason, Timestamp};
+use oms::inventory::{DeadLetterIndex, DeadLetterRow, DeadLetterState, LETTER_DETAIL_BYTES_MAX};
 
 use super::Fixture;
 use crate::make::id;
@@ -17,6 +17,7 @@ fn letter(partition: u32, offset: u64) -> DeadLetterRow {
         detail: "not JSON: expected a value".to_owned(),
         key: b"A\0\xff".to_vec(),
         payload: vec![0, 255, b'{'],
+        original: None,
         at: Timestamp::from_millis(1_700_000_000_000),
         state: DeadLetterState::Pending,
     }
@@ -116,6 +117,38 @@ pub async fn only_pending_letters_are_marked(store: &Fixture<impl DeadLetterInde
     assert_eq!(store.letters().await[0].state, replayed);
 }
 
+/// A MySQL `TEXT` has 65,535 bytes; an error may quote a whole message.
+pub async fn a_detail_of_any_length_is_recorded_and_a_long_one_is_cut(
+    store: &Fixture<impl DeadLetterIndex>,
+) {
+    let long = DeadLetterRow {
+        detail: "é€".repeat(100_000),
+        ..letter(0, 1)
+    };
+    store.port.record(vec![long, letter(0, 2)]).await.unwrap();
+    let kept = store.letters().await;
+    let detail = &kept[0].detail;
+    assert!(detail.len() <= LETTER_DETAIL_BYTES_MAX);
+    assert!(detail.starts_with("é€é€"), "{detail}");
+    assert!(detail.ends_with("(cut: 500000 bytes)"), "{detail}");
+    assert_eq!(kept[1].detail, letter(0, 2).detail);
+}
+
+pub async fn a_message_that_was_cut_is_known_by_its_length_and_hash(
+    store: &Fixture<impl DeadLetterIndex>,
+) {
+    let large = DeadLetterRow {
+        payload: vec![7; 100_000],
+        ..letter(0, 1)
+    };
+    let cut = large.clone().cut();
+    assert_eq!(cut.original, Some(Original::of(&large.payload)));
+    assert!(cut.payload.len() < 10_000 && large.payload.starts_with(&cut.payload));
+    store.port.record(vec![cut.clone()]).await.unwrap();
+    let kept = store.letters().await.remove(0);
+    assert_eq!(DeadLetterRow { id: 0, ..kept }, cut);
+}
+
 /// One test per case, over one adapter.
 macro_rules! dead_letters_suite {
     ($($adapter:tt)+) => {
@@ -125,6 +158,8 @@ macro_rules! dead_letters_suite {
             the_same_place_in_the_log_is_recorded_once,
             letters_come_page_by_page,
             only_pending_letters_are_marked,
+            a_detail_of_any_length_is_recorded_and_a_long_one_is_cut,
+            a_message_that_was_cut_is_known_by_its_length_and_hash,
         }
     };
 }

@@ -286,6 +286,7 @@ pub async fn dead_letters_are_kept_apart_from_the_log(queue: &Fixture<impl Queue
     let letter = DeadLetter {
         delivery: got[0].clone(),
         reason: "poison: not JSON".to_owned(),
+        original: None,
     };
     // A second time, as after a crash before the commit.
     queue.port.dead_letter(vec![letter.clone()]).await.unwrap();
@@ -355,6 +356,44 @@ pub async fn a_reading_ends_where_the_log_ended_when_it_began(
     assert_eq!(replayed(&queue.port, 4_000_000_000_000).await, []);
 }
 
+pub async fn messages_are_owned_until_another_member_has_them(queue: &Fixture<impl Queue>) {
+    queue.publish(0..3).await;
+    let mut first = queue.port.subscribe().await.unwrap();
+    let got = poll_some(&mut first).await;
+    let positions: Vec<_> = got.iter().map(|delivery| delivery.position).collect();
+    let owned = first.still_owned(positions.clone()).await.unwrap();
+    assert_eq!(owned, positions);
+    assert_eq!(first.still_owned(Vec::new()).await.unwrap(), []);
+    first.close().await;
+    // A member that was given none of them owns none, until it is.
+    let mut second = queue.other.subscribe().await.unwrap();
+    let owned = second.still_owned(positions.clone()).await.unwrap();
+    assert_eq!(owned, []);
+    let again = poll_some(&mut second).await;
+    assert_eq!(again[0].position, positions[0]);
+    let owned = second.still_owned(vec![positions[0]]).await.unwrap();
+    assert_eq!(owned, [positions[0]]);
+}
+
+pub async fn the_oldest_message_that_is_not_committed_is_named(queue: &Fixture<impl Queue>) {
+    assert_eq!(queue.other.oldest().await.unwrap(), None);
+    queue.publish(0..2).await;
+    let first = queue.other.oldest().await.unwrap().unwrap();
+    let mut consumer = queue.port.subscribe().await.unwrap();
+    let mut got = Vec::new();
+    while got.len() < 2 {
+        got.extend(poll_some(&mut consumer).await);
+    }
+    assert_eq!(first.position, got[0].position);
+    assert!(first.published_at > Timestamp::from_millis(0), "{first:?}");
+    commit_last(&mut consumer, &got[..1]).await;
+    let second = queue.other.oldest().await.unwrap().unwrap();
+    assert_eq!(second.position, got[1].position);
+    assert!(second.published_at >= first.published_at);
+    commit_last(&mut consumer, &got).await;
+    assert_eq!(queue.other.oldest().await.unwrap(), None);
+}
+
 /// One test per case, over one adapter.
 macro_rules! queue_suite {
     ($($adapter:tt)+) => {
@@ -375,6 +414,8 @@ macro_rules! queue_suite {
             dead_letters_are_kept_apart_from_the_log,
             the_log_is_read_again_beside_the_group,
             a_reading_ends_where_the_log_ended_when_it_began,
+            messages_are_owned_until_another_member_has_them,
+            the_oldest_message_that_is_not_committed_is_named,
         }
     };
 }

@@ -127,6 +127,9 @@ struct Plan {
     always: HashMap<Op, Fault>,
     poisoned: HashSet<OrderId>,
     no_space: bool,
+    unreadable: HashSet<OrderId>,
+    letter_bytes_max: Option<usize>,
+    reserved_in_time: Option<usize>,
     calls: HashMap<Op, usize>,
 }
 
@@ -164,6 +167,21 @@ impl Faults {
         self.0.plan.lock().no_space = true;
     }
 
+    /// This order's row cannot be read: whatever looks at it fails for good.
+    pub fn make_unreadable(&self, id: OrderId) {
+        self.0.plan.lock().unreadable.insert(id);
+    }
+
+    /// Neither the database nor the log keeps messages of more bytes as dead letters.
+    pub fn refuse_letters_over(&self, bytes: usize) {
+        self.0.plan.lock().letter_bytes_max = Some(bytes);
+    }
+
+    /// Larger batches take longer than the time there is.
+    pub fn time_out_over(&self, carts: Option<usize>) {
+        self.0.plan.lock().reserved_in_time = carts;
+    }
+
     /// Nothing goes wrong any more, except that the dead stay dead.
     pub fn clear(&self) {
         let mut plan = self.0.plan.lock();
@@ -171,6 +189,9 @@ impl Faults {
         plan.always.clear();
         plan.poisoned.clear();
         plan.no_space = false;
+        plan.unreadable.clear();
+        plan.letter_bytes_max = None;
+        plan.reserved_in_time = None;
     }
 
     /// Kills the process: no call of its begins any more, and none that is under way is ever answered.
@@ -193,6 +214,20 @@ impl Faults {
 
     pub(super) fn is_poisoned(&self, id: OrderId) -> bool {
         self.0.plan.lock().poisoned.contains(&id)
+    }
+
+    pub(super) fn is_unreadable(&self, id: OrderId) -> bool {
+        self.0.plan.lock().unreadable.contains(&id)
+    }
+
+    pub(super) fn is_too_large(&self, payload: &[u8]) -> bool {
+        let max = self.0.plan.lock().letter_bytes_max;
+        max.is_some_and(|max| payload.len() > max)
+    }
+
+    pub(super) fn times_out(&self, carts: usize) -> bool {
+        let max = self.0.plan.lock().reserved_in_time;
+        max.is_some_and(|max| carts > max)
     }
 
     /// Counts a call and says what goes wrong with it.

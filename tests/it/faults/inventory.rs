@@ -9,21 +9,30 @@ use oms::inventory::{
     Inventory, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch,
     Settle, Settlement, StockAnswer, Story,
 };
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{Faulty, Op};
 
 impl<T: Inventory> Inventory for Faulty<T> {
     async fn reserve(&self, batch: ReserveBatch) -> Result<Reservation, Error> {
-        let poisoned = |id| self.faults.is_poisoned(id);
+        let poisoned = |id| self.faults.is_poisoned(id) || self.faults.is_unreadable(id);
         if batch.carts.iter().any(|cart| poisoned(cart.order_id)) {
             return Err(Error::permanent("store a cart: value out of range"));
+        }
+        if self.faults.times_out(batch.carts.len()) {
+            sleep(Duration::from_secs(30)).await;
+            return Err(Error::unavailable("reserve so many carts within 30 s"));
         }
         let call = self.inner.reserve(batch);
         self.faults.pass(Op::Reserve, call).await
     }
 
     async fn settle(&self, batch: Vec<Settle>) -> Result<Settlement, Error> {
+        let unreadable = |settle: &Settle| self.faults.is_unreadable(settle.order_id);
+        if batch.iter().any(unreadable) {
+            return Err(Error::permanent("read an order"));
+        }
         let call = self.inner.settle(batch);
         self.faults.pass(Op::Settle, call).await
     }
@@ -111,6 +120,10 @@ impl<T: GatewayBinding> GatewayBinding for Faulty<T> {
 
 impl<T: DeadLetterIndex> DeadLetterIndex for Faulty<T> {
     async fn record(&self, letters: Vec<DeadLetterRow>) -> Result<(), Error> {
+        let too_large = |row: &DeadLetterRow| self.faults.is_too_large(&row.payload);
+        if letters.iter().any(too_large) {
+            return Err(Error::permanent("record a dead letter: too large"));
+        }
         let call = self.inner.record(letters);
         self.faults.pass(Op::Record, call).await
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oms::domain::Timestamp;
 use oms::queue::{
-    Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Position, Queue, Replayable,
+    Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Oldest, Position, Queue, Replayable,
 };
 
 use super::{Fault, Faults, Faulty, Op};
@@ -46,6 +46,10 @@ impl<T: Queue> Queue for Faulty<T> {
     }
 
     async fn dead_letter(&self, letters: Vec<DeadLetter>) -> Result<(), Error> {
+        let too_large = |letter: &DeadLetter| self.faults.is_too_large(&letter.delivery.payload);
+        if letters.iter().any(too_large) {
+            return Err(Error::permanent("append a dead letter: too large"));
+        }
         let call = self.inner.dead_letter(letters);
         self.faults.pass(Op::DeadLetter, call).await
     }
@@ -61,6 +65,10 @@ impl<T: Queue> Queue for Faulty<T> {
 
     async fn lag(&self) -> Result<Vec<Lag>, Error> {
         self.faults.pass(Op::Backlog, self.inner.lag()).await
+    }
+
+    async fn oldest(&self) -> Result<Option<Oldest>, Error> {
+        self.faults.pass(Op::Backlog, self.inner.oldest()).await
     }
 
     fn topic(&self) -> &str {
@@ -91,6 +99,10 @@ impl<C: Consumer> Consumer for FaultyConsumer<C> {
     async fn commit(&mut self, positions: Vec<Position>) -> Result<(), Error> {
         let call = self.inner.commit(positions);
         self.faults.pass(Op::Commit, call).await
+    }
+
+    async fn still_owned(&mut self, positions: Vec<Position>) -> Result<Vec<Position>, Error> {
+        self.inner.still_owned(positions).await
     }
 
     async fn close(self) {

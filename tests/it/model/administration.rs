@@ -148,7 +148,7 @@ impl DeadLetterIndex for ModelInventory {
     async fn record(&self, letters: Vec<DeadLetterRow>) -> Result<(), Error> {
         yield_now().await;
         let mut state = self.state();
-        for letter in letters {
+        for letter in letters.into_iter().map(DeadLetterRow::with_bounded_detail) {
             let place = |row: &DeadLetterRow| (row.topic.clone(), row.partition, row.offset);
             if state.letters.iter().any(|row| place(row) == place(&letter)) {
                 continue;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use oms::domain::Timestamp;
 use oms::ports::Clock;
 use oms::queue::{
-    Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Position, Queue, Replay, Replayable,
+    Consumer, DeadLetter, Delivery, Error, Lag, Mark, Message, Oldest, Position, Queue, Replay,
+    Replayable,
 };
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -177,9 +178,10 @@ impl Queue for ModelQueue {
                 state.partitions[partition].times.push(now);
                 let log = &mut state.partitions[partition].messages;
                 log.push(message);
+                let offset = log.len() as u64 - 1;
                 Position {
                     partition: u32::try_from(partition).unwrap(),
-                    offset: log.len() as u64 - 1,
+                    offset,
                 }
             };
             messages.into_iter().map(&mut append).collect()
@@ -237,6 +239,20 @@ impl Queue for ModelQueue {
             messages: (part.messages.len() - part.committed) as u64,
         };
         Ok((0..).zip(&state.partitions).map(waiting).collect())
+    }
+
+    async fn oldest(&self) -> Result<Option<Oldest>, Error> {
+        yield_now().await;
+        let state = self.0.state.lock();
+        let mut parts = (0..).zip(&state.partitions);
+        let behind = parts.find(|(_, part)| part.committed < part.messages.len());
+        Ok(behind.map(|(partition, part)| Oldest {
+            position: Position {
+                partition,
+                offset: part.committed as u64,
+            },
+            published_at: part.times[part.committed],
+        }))
     }
 
     fn topic(&self) -> &str {
@@ -325,6 +341,19 @@ impl Consumer for Member {
             partition.committed = partition.committed.max(next);
         }
         Ok(())
+    }
+
+    async fn still_owned(&mut self, positions: Vec<Position>) -> Result<Vec<Position>, Error> {
+        yield_now().await;
+        let state = self.shared.state.lock();
+        // Whether it was taken away and given back meanwhile shows in what comes next.
+        let is_owned = |position: &Position| {
+            let owner = state.partitions[position.partition as usize].owner;
+            owner.is_some_and(|(owner, next)| {
+                owner == self.number && (next as u64) > position.offset
+            })
+        };
+        Ok(positions.into_iter().filter(is_owned).collect())
     }
 
     async fn close(self) {

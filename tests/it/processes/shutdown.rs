@@ -1,5 +1,9 @@
 //! Ctrl-C and SIGTERM while much is under way.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -144,6 +148,91 @@ fn a_storm_that_is_told_to_end_while_the_gateway_is_away_names_the_orders_that_a
     let verdict = done.stdout.lines().next().unwrap();
     let said = "verdict: ok so far (interrupted): nothing oversold, undersold or lost; 50 orders await the gateway";
     assert_eq!(verdict, said);
+    audited(&place);
+}
+
+/// A gateway that knows no charge, and never answers who wants to cancel one.
+struct HangingGateway {
+    url: String,
+    cancels: Arc<AtomicUsize>,
+}
+
+impl HangingGateway {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let cancels = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&cancels);
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                let counted = Arc::clone(&counted);
+                std::thread::spawn(move || answer(stream, &counted));
+            }
+        });
+        Self { url, cancels }
+    }
+}
+
+fn answer(mut stream: TcpStream, cancels: &AtomicUsize) {
+    let mut head = Vec::new();
+    let mut bytes = [0; 4_096];
+    while let Ok(count @ 1..) = stream.read(&mut bytes) {
+        head.extend_from_slice(&bytes[..count]);
+        let text = String::from_utf8_lossy(&head);
+        if text.contains("/cancel HTTP/1.1\r\n") {
+            cancels.fetch_add(1, Ordering::SeqCst);
+            // Until the other end has had enough.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            return;
+        }
+        if text.contains("\r\n\r\n") {
+            let answer = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(answer.as_bytes());
+            return;
+        }
+    }
+}
+
+/// More overdue orders than a sweep asks about at a time, each question taking as long as a payment may: one round over
+/// all of them would take a minute and more.
+#[test]
+fn workers_and_servers_whose_gateway_hangs_end_in_time_and_lose_nothing() {
+    let gateway = HangingGateway::start();
+    let paying = ["--payment-url", &gateway.url];
+    let place = Place::seeded(10, 800);
+    let carts = [
+        "simulate",
+        "--users",
+        "400",
+        "--no-worker",
+        "--abandon",
+        "1",
+        "--json",
+    ];
+    let storm = Process::start(&place, &[&carts[..], &paying].concat());
+    let store = Store::of(&place);
+    until("the carts", || (store.accepted() >= 300).then_some(()));
+    storm.kill();
+    // Decided with a hold that is over at once.
+    let accepted = store.accepted();
+    let drain = [&["worker", "--drain"][..], &paying].concat();
+    let drained = place.run_with(&drain, &[("OMS_HOLD", "1s")]);
+    assert_eq!(drained.code, Some(0), "{drained:?}");
+    for args in [&["worker"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let before = gateway.cancels.load(Ordering::SeqCst);
+        let process = Process::start(&place, &[args, &paying].concat());
+        until("the sweep", || {
+            (gateway.cancels.load(Ordering::SeqCst) >= before + 32).then_some(())
+        });
+        let done = process.stopped_by(Signal::SIGTERM, SOON * 2);
+        assert_eq!(done.code, Some(0), "{args:?}: {done:?}");
+        assert!(!done.stderr.contains("panicked"), "{done:?}");
+    }
+    assert_eq!(store.orders(), accepted);
+    assert_eq!((store.backlog(), store.open() > 0), (0, true));
+    let audit = [&["audit", "--json"][..], &paying].concat();
+    let audited = place.json(&audit);
+    assert_eq!(audited["ok"], true, "{audited}");
 }
 
 #[test]

@@ -219,6 +219,7 @@ async fn long_dead_letters_are_recorded_in_several_requests() {
         detail: "not JSON".to_owned(),
         key: vec![0xff],
         payload: vec![0xfe; bytes],
+        original: None,
         at: Timestamp::from_millis(0),
         state: DeadLetterState::Pending,
     };

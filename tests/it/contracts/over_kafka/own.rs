@@ -21,7 +21,7 @@ use crate::contracts::coverage;
 const SOON: Duration = Duration::from_secs(20);
 
 /// How many tests are here.
-const CASES: usize = 9;
+const CASES: usize = 12;
 
 const SUITE: &str = "topics, headers and rebalances";
 
@@ -97,6 +97,7 @@ async fn a_dead_letter_says_why_and_from_where_and_keeps_every_byte() {
                 payload: vec![254, 0, b'{'],
             },
             reason: "poison: kein JSON, äöü".to_owned(),
+            original: None,
         };
         topic.open().await.dead_letter(vec![letter]).await.unwrap();
         let got = read(&topic, &topic.url.dead_letter_topic(), 1);
@@ -111,6 +112,110 @@ async fn a_dead_letter_says_why_and_from_where_and_keeps_every_byte() {
         assert_eq!(header("source-topic"), topic.url.topic());
         assert_eq!(header("source-partition"), "2");
         assert_eq!(header("source-offset"), "71");
+    })
+    .await;
+}
+
+/// Another producer may send as much as the broker takes: then the headers of a dead letter no longer fit.
+#[tokio::test]
+async fn a_dead_letter_of_any_size_is_kept_whole_or_refused_for_good_and_then_fits_cut() {
+    with_topic(TestTopic::make(1).await, async |topic| {
+        let queue = topic.open().await;
+        let letter = |bytes: usize| DeadLetter {
+            delivery: Delivery {
+                position: Position {
+                    partition: 0,
+                    offset: bytes as u64,
+                },
+                key: vec![b'k'; 10],
+                payload: vec![b'x'; bytes],
+            },
+            reason: "poison: ".to_owned() + &"ä".repeat(2_000),
+            original: None,
+        };
+        let sizes = [1_000_000, 1_040_000, 1_048_510, 5_000_000];
+        for bytes in sizes {
+            queue.dead_letter(vec![letter(bytes)]).await.unwrap();
+        }
+        let got = read(&topic, &topic.url.dead_letter_topic(), sizes.len());
+        let kept: Vec<usize> = got.iter().map(|m| m.payload().unwrap().len()).collect();
+        assert_eq!(kept, sizes);
+        let huge = letter(20_000_000);
+        let error = queue.dead_letter(vec![huge.clone()]).await.unwrap_err();
+        assert!(!error.is_transient(), "{}", error.chain());
+        queue.dead_letter(vec![huge.cut()]).await.unwrap();
+        let got = read(&topic, &topic.url.dead_letter_topic(), sizes.len() + 1);
+        let headers = got[sizes.len()].headers().unwrap();
+        let bytes = headers.iter().find(|header| header.key == "original-bytes");
+        assert_eq!(bytes.unwrap().value, Some(&b"20000000"[..]));
+    })
+    .await;
+}
+
+/// Nothing larger than before is published, though.
+#[tokio::test]
+async fn a_message_over_the_bound_is_refused_before_it_is_sent() {
+    with_topic(TestTopic::make(1).await, async |topic| {
+        let queue = topic.open().await;
+        let message = |bytes: usize| Message {
+            key: vec![b'k'; 10],
+            payload: vec![b'x'; bytes],
+        };
+        queue.publish(vec![message(999_990)]).await.unwrap();
+        let error = queue.publish(vec![message(999_991)]).await.unwrap_err();
+        assert!(!error.is_transient());
+        let text = error.chain();
+        assert!(text.contains("at most 1000000 are allowed"), "{text}");
+    })
+    .await;
+}
+
+/// A static member that a replacement has fenced must not take its place back.
+#[tokio::test]
+async fn a_fenced_member_is_told_so_and_never_reads_again() {
+    let topic = TestTopic::named("group.instance.id=worker-7");
+    with_topic(topic, async |topic| {
+        KafkaQueue::migrate(&topic.url).await.unwrap();
+        let (one, two) = (topic.open().await, topic.open().await);
+        one.publish(messages(&["A"], 3)).await.unwrap();
+        let mut fenced = one.subscribe().await.unwrap();
+        let deadline = Instant::now() + SOON;
+        while fenced
+            .poll(1, Duration::from_millis(200))
+            .await
+            .unwrap()
+            .is_empty()
+        {
+            assert!(Instant::now() < deadline, "nothing came");
+        }
+        let mut heir = two.subscribe().await.unwrap();
+        let error = loop {
+            assert!(Instant::now() < deadline, "it was not fenced");
+            // The replacement has to poll to join.
+            let _ = heir.poll(1, Duration::from_millis(200)).await;
+            if let Err(error) = fenced.poll(1, Duration::from_millis(200)).await
+                && !error.is_transient()
+            {
+                break error;
+            }
+        };
+        let text = error.chain();
+        assert!(text.contains("group.instance.id"), "{text}");
+        let again = fenced.poll(1, Duration::from_millis(200)).await;
+        assert!(again.is_err_and(|error| !error.is_transient()));
+        assert_eq!(fenced.still_owned(vec![]).await.unwrap(), []);
+        // The replacement works.
+        while heir
+            .poll(1, Duration::from_millis(200))
+            .await
+            .unwrap()
+            .is_empty()
+        {
+            assert!(
+                Instant::now() < deadline + SOON,
+                "the replacement got nothing"
+            );
+        }
     })
     .await;
 }

@@ -66,6 +66,7 @@ pub async fn a_poison_message_of_ten_megabytes_is_kept(on: &OnDatabase) {
         detail: "too large".to_owned(),
         key: Vec::new(),
         payload: vec![b'\''; 10 << 20],
+        original: None,
         at: oms::domain::Timestamp::default(),
         state: DeadLetterState::Pending,
     };

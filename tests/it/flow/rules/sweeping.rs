@@ -7,7 +7,7 @@ use oms::inventory::Inventory as _;
 use tokio::time::Instant;
 
 use crate::faults::{Fault, Op};
-use crate::flow::world::{BLOCKED, Process, World, failed};
+use crate::flow::world::{BLOCKED, Process, World, failed, until};
 
 /// More than one round looks at.
 const AWAITING: u16 = 1_005;
@@ -129,6 +129,57 @@ async fn rule_11_a_refund_that_the_gateway_refuses_is_tried_less_and_less_often(
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_01_sweeps_become_rarer_while_the_gateway_is_away_and_go_on_when_it_is_back() {
+    let world = World::selling([("A", 9)]);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    let worker = world.working();
+    worker.faults.always([Op::Cancel], &Fault::Unavailable);
+    tokio::time::sleep(world.settings.hold + Duration::from_secs(5)).await;
+    assert_eq!(world.state(1), BLOCKED, "no verdict, no release");
+    let asked = worker.faults.calls(Op::Cancel);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let asked = worker.faults.calls(Op::Cancel) - asked;
+    assert!((40..=110).contains(&asked), "asked {asked} times in 100 s");
+    let trouble = worker.flow.gateway_trouble().unwrap();
+    assert!(trouble.contains("Cancel"), "{trouble}");
+    worker.faults.clear();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.state(1), failed(Reason::Expired));
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_01_a_round_ends_early_while_the_gateway_hangs_and_the_next_one_begins_behind_it() {
+    let world = World::selling([("A", 2_000)]);
+    let shop = world.process();
+    for number in 1..=AWAITING {
+        shop.accept(number.into(), [("A", 1)]).await;
+    }
+    shop.work_once().await;
+    tokio::time::sleep(world.settings.hold).await;
+    let forever = Fault::DelayBefore(Duration::from_secs(100_000));
+    shop.faults.always([Op::Cancel], &forever);
+    let began = Instant::now();
+    let round = shop.flow.sweep().await.unwrap();
+    assert!(
+        began.elapsed() <= world.settings.payment_timeout * 2,
+        "the round took {:?}",
+        began.elapsed()
+    );
+    assert_eq!(round.settled, 0);
+    let looked_at = round.awaiting_gateway;
+    assert!(looked_at >= 64, "{round:?}");
+    // It answers again: those behind have their turn first, then those in front.
+    shop.faults.clear();
+    let behind = usize::from(AWAITING) - looked_at;
+    assert_eq!(shop.flow.sweep().await.unwrap().settled, behind.min(1_000));
+    assert_eq!(world.state(1), BLOCKED);
+    assert_eq!(shop.flow.sweep().await.unwrap().settled, looked_at);
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_11_a_gateway_that_says_when_to_come_back_is_left_alone_until_then() {
     let world = World::selling([("A", 2)]);
     let shop = owing(&world, 2).await;
@@ -139,5 +190,49 @@ async fn rule_11_a_gateway_that_says_when_to_come_back_is_left_alone_until_then(
     assert_eq!(sweep_for(&shop, Duration::from_secs(88)).await, 0);
     assert_eq!(world.payments.calls().len(), asked);
     assert_eq!(sweep_for(&shop, Duration::from_secs(10)).await, 2);
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_gateway_hangs_ends_within_15_seconds() {
+    let world = World::selling([("A", 2_000)]);
+    let shop = world.process();
+    for number in 1..=AWAITING {
+        shop.accept(number.into(), [("A", 1)]).await;
+    }
+    shop.work_once().await;
+    let worker = world.working();
+    let forever = Fault::DelayBefore(Duration::from_secs(100_000));
+    worker.faults.always([Op::Cancel, Op::Refund], &forever);
+    tokio::time::sleep(world.settings.hold + Duration::from_secs(3)).await;
+    assert!(worker.faults.calls(Op::Cancel) > 0, "it is sweeping");
+    let told = Instant::now();
+    worker.end().await;
+    assert!(
+        told.elapsed() <= Duration::from_secs(15),
+        "{:?}",
+        told.elapsed()
+    );
+    world.check_invariants().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_database_hangs_ends_within_15_seconds() {
+    let world = World::selling([("A", 9)]);
+    let shop = world.process();
+    shop.accept(1, [("A", 1)]).await;
+    let worker = world.working();
+    let forever = Fault::DelayBefore(Duration::from_secs(100_000));
+    worker
+        .faults
+        .always([Op::Reserve, Op::Expired, Op::Settle], &forever);
+    until("the attempt", || worker.faults.calls(Op::Reserve) > 0).await;
+    let told = Instant::now();
+    worker.end().await;
+    assert!(
+        told.elapsed() <= Duration::from_secs(15),
+        "{:?}",
+        told.elapsed()
+    );
     world.check_invariants().await;
 }
