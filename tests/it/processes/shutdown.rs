@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -151,9 +151,10 @@ fn a_storm_that_is_told_to_end_while_the_gateway_is_away_names_the_orders_that_a
     audited(&place);
 }
 
-/// A gateway that knows no charge, and never answers who wants to cancel one.
+/// A gateway that knows no charge, and while it hangs never answers who wants to cancel one.
 struct HangingGateway {
     url: String,
+    hangs: Arc<AtomicBool>,
     cancels: Arc<AtomicUsize>,
 }
 
@@ -162,31 +163,45 @@ impl HangingGateway {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let cancels = Arc::<AtomicUsize>::default();
-        let counted = Arc::clone(&cancels);
+        let hangs = Arc::new(AtomicBool::new(true));
+        let (counted, hanging) = (Arc::clone(&cancels), Arc::clone(&hangs));
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
-                let counted = Arc::clone(&counted);
-                std::thread::spawn(move || answer(stream, &counted));
+                let (counted, hanging) = (Arc::clone(&counted), Arc::clone(&hanging));
+                std::thread::spawn(move || answer(stream, &counted, &hanging));
             }
         });
-        Self { url, cancels }
+        Self {
+            url,
+            hangs,
+            cancels,
+        }
     }
 }
 
-fn answer(mut stream: TcpStream, cancels: &AtomicUsize) {
+fn answer(mut stream: TcpStream, cancels: &AtomicUsize, hangs: &AtomicBool) {
     let mut head = Vec::new();
     let mut bytes = [0; 4_096];
     while let Ok(count @ 1..) = stream.read(&mut bytes) {
         head.extend_from_slice(&bytes[..count]);
         let text = String::from_utf8_lossy(&head);
-        if text.contains("/cancel HTTP/1.1\r\n") {
+        let cancels_one = text.contains("/cancel HTTP/1.1\r\n");
+        if cancels_one {
             cancels.fetch_add(1, Ordering::SeqCst);
+        }
+        if cancels_one && hangs.load(Ordering::SeqCst) {
             // Until the other end has had enough.
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
             return;
         }
         if text.contains("\r\n\r\n") {
-            let answer = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let status = if cancels_one {
+                "200 OK"
+            } else {
+                "404 Not Found"
+            };
+            let answer =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             let _ = stream.write_all(answer.as_bytes());
             return;
         }
@@ -230,9 +245,13 @@ fn workers_and_servers_whose_gateway_hangs_end_in_time_and_lose_nothing() {
     }
     assert_eq!(store.orders(), accepted);
     assert_eq!((store.backlog(), store.open() > 0), (0, true));
+    // Nothing was lost: as soon as it answers, everything is released.
+    gateway.hangs.store(false, Ordering::SeqCst);
+    let worker = Process::start(&place, &[&["worker"][..], &paying].concat());
+    until("the last release", || (store.open() == 0).then_some(()));
+    assert_eq!(worker.stopped_by(Signal::SIGTERM, SOON).code, Some(0));
     let audit = [&["audit", "--json"][..], &paying].concat();
-    let audited = place.json(&audit);
-    assert_eq!(audited["ok"], true, "{audited}");
+    assert_eq!(place.json(&audit)["ok"], true);
 }
 
 #[test]
