@@ -213,7 +213,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
             return Ok(());
         }
         for offender in &offenders {
-            self.write_off(offender).await?;
+            self.fail_order_of(offender).await?;
         }
         // Before the log, which keeps another dead letter with every attempt: when the index is away, that gets none.
         self.index(&offenders).await?;
@@ -247,7 +247,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
     }
 
     /// Writes down that the order of an offender has failed.
-    async fn write_off(&self, offender: &Offender) -> Result<(), Error> {
+    async fn fail_order_of(&self, offender: &Offender) -> Result<(), Error> {
         let (Some(order_id), Some((customer, cart_hash))) =
             (offender.order_id, &offender.tombstone)
         else {
