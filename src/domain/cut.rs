@@ -2,16 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 /// How much of its key and of its payload a dead letter keeps when a store refuses the whole.
 pub const LETTER_CUT_BYTES_MAX: usize = 1 << 10;
 
 /// What is known of bytes of which only a part was kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Original {
     /// How many bytes there were.
     pub bytes: u64,
     /// Their SHA-256, as 64 hexadecimal digits.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
     pub sha256: String,
 }
 

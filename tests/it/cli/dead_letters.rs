@@ -46,7 +46,6 @@ fn a_long_message_is_recorded_whole_with_a_short_detail() {
     );
     let detail = letter["detail"].as_str().unwrap();
     assert!(detail.len() < 1_024, "{} bytes", detail.len());
-    assert!(detail.contains("(cut: "), "{detail}");
 }
 
 #[test]
