@@ -115,7 +115,7 @@ fn progress(totals: &RecoverTotals) -> String {
     format!(
         "{}, {}, {} read; {} missing",
         counted(totals.messages, "message"),
-        counted(totals.statuses, "status entry"),
+        counted(totals.statuses, "known order"),
         counted(totals.charges, "charge"),
         counted(totals.missing, "order"),
     )

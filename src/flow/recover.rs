@@ -200,6 +200,21 @@ impl Case {
         }
     }
 
+    /// An order that was decided again, and needs nothing else.
+    fn decided_again(&self, order: &Order, captured: Option<Money>) -> Option<RecoveredOrder> {
+        self.was_missing.then(|| RecoveredOrder {
+            status: Some(order.state.status()),
+            reason: order.reason,
+            ..self.told(RecoverAction::DecidedAgain, captured)
+        })
+    }
+
+    /// Why the order failed, as its client was told.
+    fn reason(&self) -> Reason {
+        let told = self.entry.and_then(|entry| entry.reason);
+        told.unwrap_or(Reason::MissingOrder)
+    }
+
     fn left(&self, detail: String) -> RecoveredOrder {
         RecoveredOrder {
             detail: Some(detail),
@@ -390,24 +405,10 @@ impl<P: Recoverable> Flow<P> {
             return self.mend_without_order(case, dry_run).await;
         };
         match order.state {
-            OrderState::Placed => Ok(self.decided_again(case, order, None)),
+            OrderState::Placed => Ok(case.decided_again(order, None)),
             OrderState::Failed => self.mend_failed(case, order, dry_run).await,
             OrderState::Blocked => self.mend_blocked(case, order, dry_run).await,
         }
-    }
-
-    /// An order that was decided again, and needs nothing else.
-    fn decided_again(
-        &self,
-        case: &Case,
-        order: &Order,
-        captured: Option<Money>,
-    ) -> Option<RecoveredOrder> {
-        case.was_missing.then(|| RecoveredOrder {
-            status: Some(order.state.status()),
-            reason: order.reason,
-            ..case.told(RecoverAction::DecidedAgain, captured)
-        })
     }
 
     /// A failed order owes what was captured for it.
@@ -427,7 +428,7 @@ impl<P: Recoverable> Flow<P> {
                 return self.pay_back(case, captured, dry_run).await.map(Some);
             }
         }
-        Ok(self.decided_again(case, order, Some(captured)))
+        Ok(case.decided_again(order, Some(captured)))
     }
 
     /// A reserved order is settled by what its client was told, and by what was paid.
@@ -461,7 +462,7 @@ impl<P: Recoverable> Flow<P> {
         if captured > Money::ZERO && (is_refunded || told_failed) {
             if !dry_run {
                 // What was captured stays captured: there is nothing left to fence.
-                let reason = self.reason_of(case);
+                let reason = case.reason();
                 let release = SettleAction::Release { reason };
                 self.settle(case.order_id, release).await?;
             }
@@ -482,7 +483,7 @@ impl<P: Recoverable> Flow<P> {
                 return Ok(Some(released));
             }
             // Asks the gateway first: a charge may have arrived meanwhile (rule 1).
-            if let Err(failure) = self.release(order, self.reason_of(case)).await {
+            if let Err(failure) = self.release(order, case.reason()).await {
                 return Ok(Some(case.left(failure.to_string())));
             }
             let now = self.ports().inventory().orders(vec![case.order_id]).await?;
@@ -493,7 +494,7 @@ impl<P: Recoverable> Flow<P> {
                 _ => Ok(Some(case.left("the gateway owes its verdict".to_owned()))),
             };
         }
-        Ok(self.decided_again(case, order, Some(captured)))
+        Ok(case.decided_again(order, Some(captured)))
     }
 
     /// An order whose cart is not at hand: what was paid for it is returned, and its failure is written.
@@ -540,18 +541,12 @@ impl<P: Recoverable> Flow<P> {
             return Ok(Some(written));
         }
         let abandon = SettleAction::Abandon {
-            reason: self.reason_of(case),
+            reason: case.reason(),
             customer: None,
             cart_hash: case.entry.and_then(|entry| entry.cart_hash),
         };
         let outcome = self.settle(id, abandon).await?;
         self.after(written, outcome.order).await.map(Some)
-    }
-
-    /// Why the order failed, as its client was told.
-    fn reason_of(&self, case: &Case) -> Reason {
-        let told = case.entry.and_then(|entry| entry.reason);
-        told.unwrap_or(Reason::MissingOrder)
     }
 
     /// Records that a capture is owed, and returns it.

@@ -53,7 +53,7 @@ impl Mismatch {
 
 /// Whether an error says that store and gateway do not belong together.
 pub fn is_mismatch(error: &Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<Mismatch>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Mismatch>)
 }
 
 /// Makes sure that the store records no other gateway, and the gateway no other store. Writes nothing.
