@@ -142,18 +142,27 @@ fn an_unknown_item_is_an_error_that_says_where_to_look() {
         assert!(line.starts_with("error: there is no item "), "{line}");
         assert!(line.contains("oms inventory list"), "{line}");
     }
-    let line = place.fails(
-        1,
-        &[
+    let by = |units| {
+        [
             "inventory",
             "adjust",
             "SKU-00001",
             "--by",
-            "9223372036854775807",
+            units,
             "--reason",
             "x",
-        ],
-    );
+        ]
+    };
+    for units in [
+        "0",
+        "1000000000001",
+        "9223372036854775807",
+        "-9223372036854775808",
+    ] {
+        let line = place.fails(2, &by(units));
+        assert!(line.starts_with(&format!("error: --by {units} ")), "{line}");
+    }
+    let line = place.fails(1, &by("1000000000000"));
     assert!(line.contains("would leave the range"), "{line}");
 }
 
