@@ -67,7 +67,10 @@ fn missing(test: &str) -> Option<String> {
     let source = read(path);
     let is_there = if name.is_empty() {
         true
-    } else if path.ends_with(".rs") {
+    } else if Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension == "rs")
+    {
         is_test(&source, name)
     } else {
         // A fault: offered in the usage, and done when none is named.

@@ -123,12 +123,15 @@ async fn disturb(world: &World, workers: &mut Vec<Process>, fronts: &[Process], 
     }
 }
 
+/// The state of a decided order, and why it failed.
+type End = (OrderState, Option<Reason>);
+
 /// What storms have seen, so that a storm in which nothing happens does not pass for a calm one.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
-    ends: BTreeSet<(OrderState, Option<Reason>)>,
+    ends: BTreeSet<End>,
     /// Order by order: how it ended, what was paid, and what was given back.
-    orders: Vec<(Option<(OrderState, Option<Reason>)>, Money, Money)>,
+    orders: Vec<(Option<End>, Money, Money)>,
     refunded: usize,
     fenced: usize,
 }
