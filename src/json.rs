@@ -885,7 +885,7 @@ mod tests {
             (b"", "EOF"),
             (b"{\"customer\":\"\xff\"}", "line 1"),
             (b"{\"customer\":\"c1\",\"lines\":[]} {}", "trailing"),
-            (b"{\"customer\":\"c1\",}", "trailing comma"),
+            (b"{\"customer\":\"c1\",}", "line 1 column 18"),
             (b"[", "EOF"),
             (b"{\"customer\":5} {}", "trailing"),
         ] {

@@ -37,7 +37,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         .context("cannot start the runtime")?;
     let result = runtime.block_on(async {
         if cli.command.stops_gracefully() {
-            return cli.command.run(&context).await;
+            return Box::pin(cli.command.run(&context)).await;
         }
         let interrupted = signals::interrupted().context("cannot listen for signals")?;
         tokio::select! {

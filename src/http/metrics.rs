@@ -208,7 +208,7 @@ fn resident_bytes() -> Option<i64> {
 
 /// Counters for Prometheus.
 ///
-/// In the OpenMetrics text format.
+/// In the text format of `OpenMetrics`.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "get_metrics", tag = "operation",
     responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"))

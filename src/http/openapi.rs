@@ -192,7 +192,7 @@ fn secure(operation: &mut Operation, needed: &[Scope]) {
     let scopes: Vec<&str> = needed.iter().map(|scope| scope.as_str()).collect();
     let scopes = scopes.join("` or `");
     let description = operation.description.get_or_insert_default();
-    description.push_str(&format!("\n\nNeeds a token with the scope `{scopes}`."));
+    *description = format!("{description}\n\nNeeds a token with the scope `{scopes}`.");
     let challenge = HeaderBuilder::new()
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .description(Some("`Bearer`"));

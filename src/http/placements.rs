@@ -93,7 +93,7 @@ impl Placements {
         id: OrderId,
         expected: Expected,
     ) -> Result<Joined, Problem> {
-        let key = (id, expected.clone());
+        let key = (id, expected);
         let mut running = self.running.lock();
         if let Some(slot) = running.placements.get(&key) {
             let progress = slot.progress.subscribe();

@@ -12,8 +12,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::catalogue::{NAME_BYTES_MAX, REASON_BYTES_MAX, STOCK_MAX};
 use crate::domain::{
-    CUSTOMER_BYTES_MAX, CartHash, Customer, MONEY_MAX, Money, OrderId, QUANTITY_MAX, Quantity,
-    Reason, SKU_BYTES_MAX, Sku, Status, Timestamp,
+    CUSTOMER_BYTES_MAX, CartHash, Customer, GATEWAY_ID_BYTES_MAX, GatewayId, MONEY_MAX, Money,
+    OrderId, QUANTITY_MAX, Quantity, Reason, SKU_BYTES_MAX, Sku, Status, Timestamp,
 };
 
 /// An example of a UUID.
@@ -66,6 +66,8 @@ schemas! {
     Sku = "Sku": text(SKU_BYTES_MAX, "The stock keeping unit of an item: 1 to 64 bytes, trimmed, case-sensitive.")
         .examples(["SKU-00001"]);
     Customer = "Customer": text(CUSTOMER_BYTES_MAX, "Who orders: 1 to 64 bytes, trimmed.").examples(["c1"]);
+    GatewayId = "GatewayId": text(GATEWAY_ID_BYTES_MAX, "The name of a payment gateway.")
+        .examples(["https://gateway.example:443/base"]);
     CartHash = "CartHash": string("A hash of customer and cart.")
         .pattern(Some("^[0-9A-Fa-f]{32}$"))
         .min_length(Some(32))

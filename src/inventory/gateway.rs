@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Error;
 use crate::domain::{GatewayId, Timestamp};
@@ -11,7 +12,7 @@ use crate::domain::{GatewayId, Timestamp};
 pub const LOCATION_CHARS_MAX: usize = 1_000;
 
 /// The gateway that a store records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GatewayRecord {
     /// Its name.
     pub id: GatewayId,

@@ -265,10 +265,8 @@ pub struct GatewayOnRecord {}
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct BindGateway {
     /// Its `id`, its `location`, and since when it vouches for payments, in Unix milliseconds.
-    #[schema(value_type = Object)]
     pub record: GatewayRecord,
     /// The id of the one that it replaces; null where none is on record.
-    #[schema(value_type = Option<String>)]
     pub replaces: Option<GatewayId>,
 }
 

@@ -3,13 +3,13 @@
 use axum::extract::State;
 
 use super::{Api, Sent, Served, Told, told};
-use crate::inventory::{GatewayBinding, wire};
+use crate::inventory::{GatewayBinding, GatewayRecord, wire};
 
 /// The payment gateway that the store records.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/gateway", operation_id = "batch_gateway", tag = "batch",
     request_body = wire::GatewayOnRecord,
-    responses((status = 200, description = "Its `id`, `location` and `since`; or null", body = Object))
+    responses((status = 200, description = "Its `id`, `location` and `since`; or null", body = Option<GatewayRecord>))
 )]
 pub(crate) async fn show<P: Served>(
     State(api): State<Api<P>>,
@@ -22,7 +22,7 @@ pub(crate) async fn show<P: Served>(
 #[utoipa::path(
     post, path = "/v1/inventory/batch/bind-gateway", operation_id = "batch_bind_gateway", tag = "batch",
     request_body = wire::BindGateway,
-    responses((status = 200, description = "The gateway on record afterwards: `id`, `location` and `since`", body = Object))
+    responses((status = 200, description = "The gateway on record afterwards: `id`, `location` and `since`", body = GatewayRecord))
 )]
 pub(crate) async fn bind<P: Served>(
     State(api): State<Api<P>>,

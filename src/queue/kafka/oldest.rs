@@ -46,7 +46,6 @@ impl Probe {
         let found = loop {
             match self.consumer.poll(SLICE) {
                 None if Instant::now() >= deadline => break None,
-                None => {}
                 Some(Ok(message)) => {
                     break Some(Oldest {
                         position: Position {
@@ -59,7 +58,7 @@ impl Probe {
                     });
                 }
                 Some(Err(error)) if Instant::now() >= deadline => return Err(failed(error)),
-                Some(Err(_)) => {}
+                None | Some(Err(_)) => {}
             }
         };
         self.consumer.unassign().map_err(failed)?;
