@@ -121,11 +121,16 @@ impl Done {
 pub fn program(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oms"));
     command.args(args).current_dir(folder);
+    clear_settings(&mut command);
+    command
+}
+
+/// Takes from a command's environment what could change what the program does.
+pub fn clear_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("OMS_") {
             command.env_remove(name);
         }
     }
     command.env_remove("NO_COLOR");
-    command
 }

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
 
-use crate::place::Place;
+use crate::place::{Place, clear_settings};
 use crate::process::{PATIENCE, Process, Serve, until};
 
 /// A token with these scopes, appended to the token file; the token.
@@ -296,6 +296,7 @@ fn clients_that_read_nothing_leave_the_service_reachable() {
         "ulimit -n 150; exec \"$0\" serve --no-worker --listen 127.0.0.1:0",
         program,
     ]);
+    clear_settings(&mut command);
     let mut process = Process::spawn(command);
     let line = process.says("http://");
     let address = line.split("http://").nth(1).unwrap().to_owned();

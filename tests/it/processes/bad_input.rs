@@ -143,8 +143,12 @@ fn bodies_that_cannot_be_carts_are_refused_by_the_process_too() {
         b"{\"customer\":\"\xff\xfe\",\"lines\":[]}",
     );
     assert_eq!(reply.status, 400, "{reply:?}");
-    // A body that nests deeper than any stack.
-    let reply = serve.send_bytes("POST /v1/carts", &vec![b'['; 900_000]);
+    // Bodies that nest deeper than any stack: one is not JSON, the other one is not a cart.
+    let open = vec![b'['; 450_000];
+    let reply = serve.send_bytes("POST /v1/carts", &open);
+    assert_eq!(reply.status, 400, "{reply:?}");
+    let closed = [open, vec![b']'; 450_000]].concat();
+    let reply = serve.send_bytes("POST /v1/carts", &closed);
     assert_eq!(reply.status, 422, "{reply:?}");
     let (status, _) = serve.send("GET /readyz", "");
     assert_eq!(status, 200);
