@@ -204,6 +204,11 @@ async fn lines_that_make_no_cart_are_refused_with_the_line_at_fault() {
         let problem = shop.post(CARTS, body).await.cart_problem(422, "invalid");
         says(&problem, what);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_make_no_cart_are_refused_with_the_field_at_fault() {
+    let shop = Shop::undecided([("A", 10)]).await;
     for (body, what) in [
         (
             json!({"customer": "", "lines": []}),
