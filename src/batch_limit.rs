@@ -10,7 +10,7 @@ use std::time::Duration;
 const QUICK: Duration = Duration::from_secs(5);
 
 /// A batch that takes longer is followed by a smaller one, well before any limit on time.
-const SLOW: Duration = Duration::from_secs(10);
+pub(crate) const SLOW: Duration = Duration::from_secs(10);
 
 /// The size of the next batch, between 1 and a maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,24 @@
 //! Group commit: while one batch is under way the next gathers; when idle, a single item goes at once.
 //!
 //! The batch grows with the load by itself, without lingering: the slower the backend, the larger the next batch. After
-//! one that failed, or took long, the next is smaller: whoever repeats their item finds it in a batch that may be done
-//! in time.
+//! one that took long, the next is smaller: whoever repeats their item finds it in a batch that may be done in time.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::batch_limit::BatchLimit;
+use crate::batch_limit::{BatchLimit, SLOW};
 use crate::ports::Error;
 use crate::supervise::{Tasks, caught};
+
+/// How long an item waits for its batch while batches fail. It is then refused without being tried: the backend is away,
+/// and its caller has a deadline of its own.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// What an item was refused for.
+const WAITED: &str = "begin a batch, after those before it have failed";
 
 /// Callers of one batched operation, and the task that serves them.
 #[derive(Debug)]
@@ -22,6 +29,7 @@ pub(crate) struct Group<I, O> {
 #[derive(Debug)]
 struct Entry<I, O> {
     item: I,
+    since: Instant,
     reply: oneshot::Sender<Result<O, Error>>,
 }
 
@@ -53,7 +61,16 @@ where
         tasks.spawn(name, async move {
             let mut gathered = Vec::new();
             let mut limit = BatchLimit::new(max);
+            let mut failing = false;
             while waiting.recv_many(&mut gathered, limit.get()).await > 0 {
+                if failing {
+                    for late in gathered.extract_if(.., |entry| entry.since.elapsed() > WAIT_MAX) {
+                        let _ = late.reply.send(Err(Error::unavailable(WAITED)));
+                    }
+                    if gathered.is_empty() {
+                        continue;
+                    }
+                }
                 let (items, replies): (Vec<I>, Vec<_>) = gathered
                     .drain(..)
                     .map(|entry| (entry.item, entry.reply))
@@ -63,10 +80,14 @@ where
                 let results = each(items, &batch).await;
                 let passing =
                     |result: &Result<O, Error>| result.as_ref().is_err_and(Error::is_transient);
-                if results.iter().any(passing) {
-                    limit.failed(count, began.elapsed());
-                } else {
-                    limit.succeeded(count, began.elapsed());
+                let took = began.elapsed();
+                failing = results.iter().any(passing);
+                if !failing {
+                    limit.succeeded(count, took);
+                } else if took >= SLOW {
+                    // One that fails sooner says nothing about its size, and smaller batches would have everyone else
+                    // wait for many more failures.
+                    limit.failed(count, took);
                 }
                 for (result, reply) in results.into_iter().zip(replies) {
                     // A caller that has gone does not need to know.
@@ -81,7 +102,9 @@ where
     pub(crate) async fn submit(&self, item: I) -> Result<O, Error> {
         let (reply, result) = oneshot::channel();
         let gone = || Error::outcome_unknown("finish a batch that was being stopped");
-        self.inbox.send(Entry { item, reply }).map_err(|_| gone())?;
+        let since = Instant::now();
+        let entry = Entry { item, since, reply };
+        self.inbox.send(entry).map_err(|_| gone())?;
         result.await.map_err(|_| gone())?
     }
 }
@@ -190,6 +213,31 @@ mod tests {
         let all = futures::future::join_all(calls);
         let done = tokio::time::timeout(Duration::from_secs(600), all).await;
         assert!(done.is_ok(), "{:?}", sizes.lock());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_while_the_backend_is_away_is_told_in_time() {
+        for (attempt_s, all_s) in [(5, 60), (30, 120)] {
+            let group = Group::start(100, move |_: Vec<u32>| async move {
+                tokio::time::sleep(Duration::from_secs(attempt_s)).await;
+                Err::<Vec<u32>, _>(Error::unavailable("take anything"))
+            });
+            let first = group.submit(0);
+            // These come while the first is under way.
+            let others = futures::future::join_all((1..1_000).map(async |item| {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                group.submit(item).await
+            }));
+            let all = futures::future::join(first, others);
+            let limit = Duration::from_secs(all_s);
+            let (first, others) = tokio::time::timeout(limit, all).await.unwrap();
+            assert!(first.is_err_and(|error| error.is_transient()));
+            assert!(
+                others
+                    .iter()
+                    .all(|result| result.as_ref().is_err_and(Error::is_transient))
+            );
+        }
     }
 
     #[tokio::test]
