@@ -126,6 +126,25 @@ async fn an_order_is_not_cancelled_for_another_customer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_undecided_order_does_not_fail_at_the_word_of_a_customer_who_may_be_another() {
+    let shop = Shop::undecided([("A", 10)]).await;
+    let id = shop.accepted([("A", 1)]).await;
+    let path = format!("/v1/orders/{id}/cancel");
+    for customer in ["c2", "c1"] {
+        let answer = shop.post(&path, json!({"customer": customer})).await;
+        assert_eq!(answer.ok(202)["status"], "INIT", "{customer}");
+    }
+    shop.start_worker();
+    while shop.get("/v1/inventory/A").await.ok(200)["blocked"] != 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let other = shop.post(&path, json!({"customer": "c2"})).await;
+    other.problem(403, "customer-mismatch");
+    let cancelled = shop.post(&path, json!({"customer": "c1"})).await;
+    assert_eq!(cancelled.ok(200)["reason"], "cancelled");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_text_that_is_no_order_id_is_malformed() {
     let shop = Shop::undecided([]).await;
     for bad in [
