@@ -85,6 +85,9 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), UrlError> {
             reason,
         });
     }
+    if cfg!(not(feature = "kafka-tls")) && needs_tls(name, value) {
+        return Err(UrlError::NoTls(name.to_owned()));
+    }
     match ClientConfig::new().set(name, value).create_native_config() {
         Ok(_) => Ok(()),
         Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
@@ -105,6 +108,18 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), UrlError> {
     }
 }
 
+/// Whether librdkafka needs OpenSSL for it.
+fn needs_tls(name: &str, value: &str) -> bool {
+    let value = value.to_uppercase();
+    match name {
+        "security.protocol" => value.ends_with("SSL"),
+        "sasl.mechanism" | "sasl.mechanisms" => {
+            value.starts_with("SCRAM") || value == "OAUTHBEARER"
+        }
+        _ => name.starts_with("ssl."),
+    }
+}
+
 /// A value as it may be shown.
 pub(super) fn shown<'a>(name: &str, value: &'a str) -> &'a str {
     if is_secret(name) { HIDDEN } else { value }
@@ -113,4 +128,27 @@ pub(super) fn shown<'a>(name: &str, value: &'a str) -> &'a str {
 fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     SECRETS.iter().any(|secret| name.contains(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_tls_is_refused_where_there_is_none() {
+        for (name, value) in [
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+            ("ssl.ca.location", "/etc/ca.pem"),
+        ] {
+            let outcome = check(name, value);
+            if cfg!(feature = "kafka-tls") {
+                assert_eq!(outcome, Ok(()), "{name}");
+            } else {
+                assert_eq!(outcome, Err(UrlError::NoTls(name.to_owned())));
+            }
+        }
+        assert_eq!(check("security.protocol", "plaintext"), Ok(()));
+        assert_eq!(check("sasl.mechanism", "PLAIN"), Ok(()));
+    }
 }

@@ -189,6 +189,7 @@ async fn a_dead_port_is_reported_in_time_with_who_was_asked_and_why() {
     }
 }
 
+#[cfg(feature = "kafka-tls")]
 #[tokio::test]
 async fn a_setting_that_librdkafka_cannot_use_is_reported_without_secrets() {
     let options = "security.protocol=SSL&ssl.ca.location=/nowhere/ca.pem&ssl.key.password=hunter2";

@@ -103,21 +103,12 @@ fn storm_by(place: &Place, serve: &Serve, flags: &[&str]) -> Process {
     Process::start(place, &args)
 }
 
-/// The report of a storm that went well: every order is final, and nothing is wrong.
+/// The report of a storm that went well: nobody interrupted it, every order is final and known, and nothing is wrong.
 #[track_caller]
 fn went_well(done: &Done) -> Value {
-    assert_eq!(done.code, Some(0), "{done:?}");
-    let report = report(done);
-    is_sound(&report);
+    let report = found_nothing(done);
     assert_eq!(report["interrupted"], false, "{report}");
     assert_eq!(report["orders"]["in_doubt"], 0, "{report}");
-    let placed = number(&report["orders"]["placed"]);
-    let failed = sum(&report["orders"]["failed"]);
-    assert_eq!(
-        number(&report["orders"]["accepted"]),
-        placed + failed,
-        "{report}"
-    );
     report
 }
 
