@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::batch_limit::BatchLimit;
@@ -15,6 +16,9 @@ use crate::supervise::caught;
 
 /// How long one poll waits for the first message.
 const POLL_WAIT: Duration = Duration::from_millis(500);
+
+/// How often offsets are committed: what is delivered again is harmless.
+const COMMIT_EVERY: Duration = Duration::from_millis(100);
 
 /// How often what is overdue is swept.
 const SWEEP_EVERY: Duration = Duration::from_millis(200);
@@ -140,12 +144,20 @@ where
     let mut waiting = Vec::new();
     // Decided, but the log has not taken note: nobody else will tell it, and until then the queue does not look empty.
     let mut uncommitted = Vec::new();
+    let mut committed_at = Instant::now();
+    // Writes the statuses of the last batch, while the next is being decided.
+    let mut telling: Option<JoinHandle<()>> = None;
     while !stopped(&stop) {
         if waiting.is_empty() {
+            let wait = if uncommitted.is_empty() {
+                POLL_WAIT
+            } else {
+                COMMIT_EVERY
+            };
             let polled = tokio::select! {
                 biased;
                 () = until_stopped(&mut stop) => break,
-                polled = consumer.poll(limit.get(), POLL_WAIT) => polled,
+                polled = consumer.poll(limit.get(), wait) => polled,
             };
             match polled {
                 Ok(deliveries) => waiting = deliveries,
@@ -160,6 +172,7 @@ where
         if waiting.is_empty() {
             if !uncommitted.is_empty() {
                 uncommitted = commit(consumer, uncommitted).await;
+                committed_at = Instant::now();
             }
             if options.drain && matches!(flow.ports().queue().backlog().await, Ok(0)) {
                 break;
@@ -174,13 +187,18 @@ where
                 flow.batch_ended();
                 delay = TRY_AGAIN.0;
                 totals.add_batch(&processed);
-                let positions = last_positions(uncommitted, &waiting[..count]);
+                uncommitted = last_positions(uncommitted, &waiting[..count]);
                 waiting.drain(..count);
-                // The database has them: neither of these two has to wait for the other (rules 8 and 16).
-                ((), uncommitted) = tokio::join!(
-                    flow.write_statuses(processed.statuses),
-                    commit(consumer, positions)
-                );
+                // The database has them: statuses, offsets and the next batch need not wait for each other (rules 8 and 16).
+                finished(telling.take()).await;
+                let (flow, statuses) = (flow.clone(), processed.statuses);
+                telling = Some(tokio::spawn(async move {
+                    flow.write_statuses(statuses).await;
+                }));
+                if committed_at.elapsed() >= COMMIT_EVERY {
+                    uncommitted = commit(consumer, uncommitted).await;
+                    committed_at = Instant::now();
+                }
             }
             Err(error) => {
                 limit.failed(count, began.elapsed());
@@ -193,6 +211,8 @@ where
                     offset = first.offset,
                     "a batch is tried again"
                 );
+                // This may last: what was decided before it is not to be delivered again.
+                uncommitted = commit(consumer, uncommitted).await;
                 pause(flow, &mut delay, &mut stop).await;
                 waiting = still_owned(consumer, waiting).await;
                 if waiting.is_empty() {
@@ -201,7 +221,18 @@ where
             }
         }
     }
+    finished(telling).await;
+    commit(consumer, uncommitted).await;
     Ok(())
+}
+
+/// Waits until the statuses of a batch are written, or given up.
+async fn finished(telling: Option<JoinHandle<()>>) {
+    if let Some(telling) = telling
+        && let Err(error) = telling.await
+    {
+        tracing::error!(%error, "writing statuses has failed");
+    }
 }
 
 /// Those of the messages that still are this member's to decide: another member decides the others.
@@ -234,6 +265,9 @@ async fn still_owned<C: Consumer>(consumer: &mut C, waiting: Vec<Delivery>) -> V
 /// Committing is repeated with the next batch, or when there is none. A worker that ends before leaves them to be
 /// delivered again, which is harmless.
 async fn commit<C: Consumer>(consumer: &mut C, positions: Vec<Position>) -> Vec<Position> {
+    if positions.is_empty() {
+        return positions;
+    }
     let Err(error) = consumer.commit(positions.clone()).await else {
         return Vec::new();
     };

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS store (
 INSERT INTO store (only_row, store_id) VALUES (1, UNHEX(INSERT(INSERT(HEX(RANDOM_BYTES(16)), 13, 1, '4'), 17, 1, '8')))
     ON DUPLICATE KEY UPDATE only_row = 1;
 
--- initial + adjusted = available + blocked + sold, always.
+-- initial + adjusted = available + blocked + sold, always. `sales` tells which blocked units are sold by now.
 CREATE TABLE IF NOT EXISTS items (
     sku        VARBINARY(64) NOT NULL PRIMARY KEY, -- Case-sensitive, ordered bytewise.
     name       VARCHAR(200)  NOT NULL,
@@ -30,31 +30,44 @@ CREATE TABLE IF NOT EXISTS items (
     created_at BIGINT        NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
--- One row per decided order. A final row (PLACED, FAILED) never changes.
+-- One row per decided order. Never changed: how the order ended is its row in `settlements`.
 CREATE TABLE IF NOT EXISTS orders (
-    order_id       BINARY(16)  NOT NULL PRIMARY KEY,
-    customer       VARCHAR(64),          -- Unknown to some tombstones.
-    cart_hash      BINARY(16),           -- Unknown to some tombstones.
-    cart_lines     MEDIUMTEXT  NOT NULL, -- JSON: [[sku, quantity, price, available before, stock version], ...], by SKU.
-    amount         BIGINT      NOT NULL CHECK (amount >= 0),
-    state          TINYINT     NOT NULL CHECK (state IN (1, 2, 3)), -- 1 BLOCK, 2 PLACED, 3 FAILED.
-    reason         VARCHAR(32),
-    accepted_at    BIGINT      NOT NULL,
-    decided_at     BIGINT      NOT NULL,
-    hold_until     BIGINT      NOT NULL,
-    settled_at     BIGINT,
-    batch_id       BIGINT,               -- No batch decided a tombstone.
-    batch_position INT,
-    CHECK ((reason IS NOT NULL) = (state = 3)),
-    -- For the sweep, and for the earliest hold on an item: what is blocked, by the end of its hold.
-    KEY orders_open (state, hold_until)
+    order_id   BINARY(16) NOT NULL PRIMARY KEY,
+    customer   VARCHAR(64),          -- Unknown to some tombstones.
+    body       MEDIUMTEXT NOT NULL,  -- JSON: [cart hash, accepted at, decided at, place in the batch, lines]; a line is
+                                     -- [sku, quantity, price, available before, stock version]. By SKU; none in a tombstone.
+    hold_until BIGINT     NOT NULL,
+    batch_id   BIGINT,               -- No batch decided a tombstone.
+    -- For the sweep: the orders of a batch share one hold.
+    KEY orders_of_batch (batch_id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- How an order ended; without a row it is BLOCK. The key is the guard: an order ends once. Never changed.
+CREATE TABLE IF NOT EXISTS settlements (
+    order_id   BINARY(16) NOT NULL PRIMARY KEY,
+    state      TINYINT    NOT NULL CHECK (state IN (2, 3)), -- 2 PLACED, 3 FAILED.
+    reason     VARCHAR(32),
+    settled_at BIGINT,               -- NULL for an order that failed when it was decided.
+    CHECK ((reason IS NOT NULL) = (state = 3))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
+
+-- Units of confirmed orders that `items` still counts as blocked. Confirming an order appends here and locks no item;
+-- whoever next holds an item's lock moves its units from blocked to sold, and deletes the row in the same transaction.
+CREATE TABLE IF NOT EXISTS sales (
+    sale_id BIGINT     NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    units   MEDIUMTEXT NOT NULL, -- JSON: [[sku, units, changes of stock], ...].
+    checked TINYINT    NOT NULL  -- 1; whoever inserts the row gives NULL, which is refused, where a condition does not hold.
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS batches (
-    batch_id   BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    decided_at BIGINT NOT NULL,
-    orders     BIGINT NOT NULL,
-    blocked    BIGINT NOT NULL
+    batch_id   BIGINT  NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    decided_at BIGINT  NOT NULL,
+    hold_until BIGINT  NOT NULL,
+    orders     BIGINT  NOT NULL,
+    blocked    BIGINT  NOT NULL, -- How many of them were blocked.
+    closed     TINYINT NOT NULL, -- Whether all of them are known to have ended.
+    -- What may still be blocked, by the end of its hold.
+    KEY batches_open (closed, hold_until)
 ) ENGINE = InnoDB;
 
 -- The outbox of refunds: written with the settlement, executed afterwards.

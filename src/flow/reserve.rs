@@ -258,7 +258,7 @@ impl<P: Ports<Inventory: DeadLetterIndex>> Flow<P> {
             customer: customer.clone(),
             cart_hash: *cart_hash,
         };
-        match self.0.settle.submit(Settle { order_id, action }).await {
+        match self.0.release.submit(Settle { order_id, action }).await {
             Ok(outcome) => {
                 if let Some(order) = outcome.order.filter(|_| outcome.applied) {
                     self.told(&order).await;

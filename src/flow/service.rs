@@ -68,7 +68,10 @@ pub(super) struct Inner<P: Ports> {
     tasks: Tasks,
     pub(super) publish: Group<Message, Position>,
     pub(super) orders: Group<OrderId, Option<Order>>,
-    pub(super) settle: Group<Settle, SettleOutcome>,
+    /// Apart from the others, so that a batch of confirmations touches no item (see [`crate::inventory::mysql`]).
+    pub(super) confirm: Group<Settle, SettleOutcome>,
+    /// Releases and give-ups.
+    pub(super) release: Group<Settle, SettleOutcome>,
     pub(super) stock_reads: Group<Line, Option<StockLevel>>,
     pub(super) refresh: mpsc::Sender<Line>,
     ids: OrderIds,
@@ -111,10 +114,10 @@ impl<P: Ports> Flow<P> {
         let metrics = Metrics::default();
         let tasks = Tasks::default();
         let shared_cache = stock_reads::share(&tasks, Arc::clone(&ports));
-        let settle = {
+        let settle = |name| {
             let (stock, shared_cache, metrics) =
                 (Arc::clone(&stock), shared_cache.clone(), metrics.clone());
-            group(&tasks, "settle", &ports, move |ports: Arc<P>, batch| {
+            group(&tasks, name, &ports, move |ports: Arc<P>, batch| {
                 let (stock, shared_cache, metrics) =
                     (Arc::clone(&stock), shared_cache.clone(), metrics.clone());
                 async move {
@@ -156,7 +159,8 @@ impl<P: Ports> Flow<P> {
                     within(STATUS_BATCH_WAIT_MAX, ports.statuses().transition(batch)).await
                 },
             ),
-            settle,
+            confirm: settle("confirm"),
+            release: settle("release"),
             stock_reads,
             refresh,
             damaged: Damaged::counted_by(metrics.damaged.clone()),

@@ -92,7 +92,11 @@ impl<P: Ports> Flow<P> {
         order_id: OrderId,
         action: SettleAction,
     ) -> Result<SettleOutcome, Error> {
-        let submitted = self.0.settle.submit(Settle { order_id, action }).await;
+        let group = match action {
+            SettleAction::Confirm { .. } => &self.0.confirm,
+            SettleAction::Release { .. } | SettleAction::Abandon { .. } => &self.0.release,
+        };
+        let submitted = group.submit(Settle { order_id, action }).await;
         let outcome = submitted.and_then(|outcome| match outcome.damage {
             None => Ok(outcome),
             Some(damage) => {

@@ -58,6 +58,19 @@ pub struct Changes {
     pub refunds: Vec<Refund>,
 }
 
+impl Changes {
+    /// The orders that have ended, ordered by id: those that failed when they were decided, and those that were settled.
+    pub fn ended(&self) -> Vec<&Order> {
+        let failed = self
+            .inserted
+            .iter()
+            .filter(|order| order.state != OrderState::Blocked);
+        let mut ended: Vec<&Order> = failed.chain(&self.updated).collect();
+        ended.sort_unstable_by_key(|order| order.order_id);
+        ended
+    }
+}
+
 /// By how much an item's counters changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Delta {

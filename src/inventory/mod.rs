@@ -7,11 +7,11 @@
 
 mod admin;
 mod audit;
+mod body;
 mod bounds;
 pub mod decide;
 mod gateway;
 pub mod http;
-mod lines;
 pub mod mysql;
 pub mod sqlite;
 mod types;

@@ -34,32 +34,38 @@ CREATE TABLE items (
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One row per decided order. A final row (PLACED, FAILED) never changes.
+-- One row per decided order. Never changed: how the order ended is its row in `settlements`.
 CREATE TABLE orders (
-    order_id       BLOB    PRIMARY KEY CHECK (length(order_id) = 16),
-    customer       TEXT,             -- Unknown to some tombstones.
-    cart_hash      BLOB,             -- Unknown to some tombstones.
-    lines          TEXT    NOT NULL, -- JSON: [[sku, quantity, price, available before, stock version], ...], by SKU.
-    amount         INTEGER NOT NULL CHECK (amount >= 0),
-    state          INTEGER NOT NULL CHECK (state IN (1, 2, 3)), -- 1 BLOCK, 2 PLACED, 3 FAILED.
-    reason         TEXT    CHECK ((reason IS NOT NULL) = (state = 3)),
-    accepted_at    INTEGER NOT NULL,
-    decided_at     INTEGER NOT NULL,
-    hold_until     INTEGER NOT NULL,
-    settled_at     INTEGER,
-    batch_id       INTEGER,          -- No batch decided a tombstone.
-    batch_position INTEGER
+    order_id   BLOB    PRIMARY KEY CHECK (length(order_id) = 16),
+    customer   TEXT,             -- Unknown to some tombstones.
+    body       TEXT    NOT NULL, -- JSON: [cart hash, accepted at, decided at, place in the batch, lines]; a line is
+                                 -- [sku, quantity, price, available before, stock version]. By SKU; none in a tombstone.
+    hold_until INTEGER NOT NULL,
+    batch_id   INTEGER           -- No batch decided a tombstone.
 ) STRICT, WITHOUT ROWID;
 
--- What is blocked, by the end of its hold.
-CREATE INDEX orders_open ON orders (hold_until) WHERE state = 1;
+-- For the sweep: the orders of a batch share one hold.
+CREATE INDEX orders_of_batch ON orders (batch_id) WHERE batch_id IS NOT NULL;
+
+-- How an order ended; without a row it is BLOCK. The key is the guard: an order ends once. Never changed.
+CREATE TABLE settlements (
+    order_id   BLOB    PRIMARY KEY CHECK (length(order_id) = 16),
+    state      INTEGER NOT NULL CHECK (state IN (2, 3)), -- 2 PLACED, 3 FAILED.
+    reason     TEXT    CHECK ((reason IS NOT NULL) = (state = 3)),
+    settled_at INTEGER           -- NULL for an order that failed when it was decided.
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE batches (
     batch_id   INTEGER PRIMARY KEY,
     decided_at INTEGER NOT NULL,
+    hold_until INTEGER NOT NULL,
     orders     INTEGER NOT NULL,
-    blocked    INTEGER NOT NULL
+    blocked    INTEGER NOT NULL, -- How many of them were blocked.
+    closed     INTEGER NOT NULL CHECK (closed IN (0, 1)) -- Whether all of them are known to have ended.
 ) STRICT;
+
+-- What may still be blocked, by the end of its hold.
+CREATE INDEX batches_open ON batches (hold_until) WHERE closed = 0;
 
 -- The outbox of refunds: written with the settlement, executed afterwards.
 CREATE TABLE refunds (

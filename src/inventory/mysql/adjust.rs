@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::fault::Fault;
 use super::lane::Job;
 use super::read::{self, Lock};
-use super::rows::Fields;
+use super::rows::{self, Fields};
+use super::sales::{self, Fold};
 use super::{sql, write};
 use crate::domain::{Sku, Timestamp};
 use crate::inventory::{Adjusted, Adjustment, StockLevel, corrected};
@@ -33,6 +34,8 @@ struct Desk {
     recorded: HashMap<Uuid, Recorded>,
     /// What was applied, with the level after it.
     applied: Vec<(Adjustment, StockLevel)>,
+    /// How levels stand in their rows.
+    fold: Fold,
 }
 
 impl Job for Adjust {
@@ -42,7 +45,10 @@ impl Job for Adjust {
         let adjustments = &self.adjustments;
         let ids: BTreeSet<Uuid> = adjustments.iter().map(|adjustment| adjustment.id).collect();
         let skus = adjustments.iter().map(|adjustment| adjustment.sku.clone());
-        let items = read::lock_items(connection, &skus.collect()).await?;
+        let locks = read::items_questions(&skus.collect(), Lock::ForUpdate);
+        let mut items = read::each(connection, locks, rows::item).await?;
+        // What was sold of locked items can be folded by nobody else.
+        let fold = sales::all(connection).await?.fold(&mut items);
         let mut desk = Desk {
             levels: items
                 .into_iter()
@@ -50,6 +56,7 @@ impl Job for Adjust {
                 .collect(),
             recorded: recorded(connection, &ids).await?,
             applied: Vec::new(),
+            fold,
         };
         let outcomes = adjustments.iter().map(|adjustment| desk.decide(adjustment));
         let outcomes = outcomes.collect();
@@ -68,7 +75,8 @@ async fn recorded(
         "adjustments",
         "adjustment_id",
     );
-    let found = read::by_key(connection, place, &keys, Lock::None, |row| {
+    let questions = read::by_key(place, &keys, Lock::None);
+    let found = read::each(connection, questions, |row| {
         let mut fields = Fields::of(row);
         let id = fields.uuid()?;
         let recorded = Recorded {
@@ -120,7 +128,8 @@ impl Desk {
         let rows: Vec<_> = items
             .iter()
             .map(|(sku, (level, by))| {
-                (write::hex(sku.as_str()), level.available, level.version, by)
+                let row = self.fold.row(level);
+                (write::hex(sku.as_str()), row.available, row.version, by)
             })
             .collect();
         let columns =

@@ -10,8 +10,8 @@ use super::adjust::Adjust;
 use super::fault::Fault;
 use super::lane::Ask;
 use super::put::Put;
-use super::read;
-use super::rows::{self, Fields, ORDER_COLUMNS, REFUND_COLUMNS};
+use super::rows::{self, Fields, ORDER_COLUMNS, ORDERS, REFUND_COLUMNS};
+use super::{read, sales};
 use crate::domain::{Order, OrderId, Sku};
 use crate::inventory::bounds::check_items;
 use crate::inventory::{
@@ -82,19 +82,28 @@ async fn items(
     after: Option<&Sku>,
     limit: usize,
 ) -> Result<Vec<Item>, Fault> {
-    let query =
-        format!("SELECT {ITEM_COLUMNS} FROM items WHERE sku > ? ORDER BY sku LIMIT {limit}");
-    let after = after.map_or("", Sku::as_str).as_bytes();
-    let rows: Vec<Row> = connection.exec(query, (after,)).await?;
-    rows.into_iter().map(item).collect()
+    let page = format!("sku > ? ORDER BY sku LIMIT {limit}");
+    items_where(connection, &page, after.map_or("", Sku::as_str)).await
 }
 
 async fn one_item(connection: &mut Conn, sku: &Sku) -> Result<Option<Item>, Fault> {
-    let query = format!("SELECT {ITEM_COLUMNS} FROM items WHERE sku = ?");
-    let row: Option<Row> = connection
-        .exec_first(query, (sku.as_str().as_bytes(),))
-        .await?;
-    row.map(item).transpose()
+    let found = items_where(connection, "sku = ?", sku.as_str()).await?;
+    Ok(found.into_iter().next())
+}
+
+/// Items with what was sold and is not folded in yet: one snapshot for both.
+async fn items_where(connection: &mut Conn, which: &str, value: &str) -> Result<Vec<Item>, Fault> {
+    let question = format!(
+        "(SELECT {ITEM_COLUMNS}, NULL FROM items WHERE {which}) \
+         UNION ALL (SELECT NULL, '', 0, 0, 0, 0, 0, 0, 0, units FROM sales)"
+    );
+    let rows = connection.exec(question, (value.as_bytes(),)).await?;
+    let (rows, sales) = sales::separate(rows, 9);
+    let mut items: Vec<Item> = rows.into_iter().map(item).collect::<Result<_, _>>()?;
+    sales.show(items.iter_mut().map(|item| &mut item.level));
+    // A union has no order of its own.
+    items.sort_by(|one, other| one.level.sku.cmp(&other.level.sku));
+    Ok(items)
 }
 
 fn item(row: Row) -> Result<Item, Fault> {
@@ -152,7 +161,7 @@ async fn find(connection: &mut Conn, filter: &OrderFilter) -> Result<Vec<Order>,
 }
 
 async fn page(connection: &mut Conn, filter: &OrderFilter) -> Result<Vec<Row>, Fault> {
-    let mut query = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE TRUE");
+    let mut query = format!("SELECT {ORDER_COLUMNS} FROM {ORDERS} WHERE TRUE");
     let mut values: Vec<Value> = Vec::new();
     let mut only = |condition: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -162,28 +171,28 @@ async fn page(connection: &mut Conn, filter: &OrderFilter) -> Result<Vec<Row>, F
     };
     let text = |text: &str| Value::from(text.as_bytes());
     only(
-        " AND state = ?",
+        " AND COALESCE(s.state, 1) = ?",
         filter.state.map(|state| state.code().into()),
     );
     only(
-        " AND reason = ?",
+        " AND s.reason = ?",
         filter.reason.map(|reason| text(reason.as_str())),
     );
     only(
-        " AND customer = ?",
+        " AND o.customer = ?",
         filter
             .customer
             .as_ref()
             .map(|customer| text(customer.as_str())),
     );
     only(
-        " AND order_id > ?",
+        " AND o.order_id > ?",
         filter
             .after
             .map(|after| Value::from(after.as_bytes().as_slice())),
     );
     // Writing to a string cannot fail.
-    let _ = write!(query, " ORDER BY order_id LIMIT {}", filter.limit);
+    let _ = write!(query, " ORDER BY o.order_id LIMIT {}", filter.limit);
     Ok(connection.exec(query, Params::Positional(values)).await?)
 }
 

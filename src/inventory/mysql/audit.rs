@@ -56,17 +56,23 @@ const QUERIES: &[Query] = &[
     Query {
         check: Check::Conservation,
         sql: "SELECT sku, IF(SUM(is_item) > 0, \
-             CONCAT('blocked is ', SUM(blocked), ' and sold ', SUM(sold), ', but its orders hold ', SUM(held), \
-                 ' and bought ', SUM(bought)), \
+             CONCAT('blocked is ', SUM(blocked), ' and sold ', SUM(sold), ', with sales not folded in, but its orders \
+                 hold ', SUM(held), ' and bought ', SUM(bought)), \
              CONCAT('orders hold ', SUM(held), ' and bought ', SUM(bought), ' of no known item')), \
              CAST(ABS(SUM(blocked) - SUM(held)) + ABS(SUM(sold) - SUM(bought)) AS SIGNED) \
          FROM (SELECT sku, blocked, sold, 0 AS held, 0 AS bought, 1 AS is_item FROM items \
              UNION ALL \
-             SELECT CAST(line.sku AS BINARY) AS sku, 0, 0, SUM(IF(state = 1, line.units, 0)), \
-                 SUM(IF(state = 2, line.units, 0)), 0 \
-             FROM orders JOIN JSON_TABLE(IF(JSON_VALID(orders.cart_lines), orders.cart_lines, '[]'), '$[*]' COLUMNS \
+             SELECT CAST(sale.sku AS BINARY) AS sku, -SUM(sale.units), SUM(sale.units), 0, 0, 0 \
+             FROM sales JOIN JSON_TABLE(IF(JSON_VALID(sales.units), sales.units, '[]'), '$[*]' COLUMNS \
+                 (sku VARCHAR(64) PATH '$[0]', units BIGINT PATH '$[1]')) AS sale \
+             GROUP BY CAST(sale.sku AS BINARY) \
+             UNION ALL \
+             SELECT CAST(line.sku AS BINARY) AS sku, 0, 0, SUM(IF(s.state IS NULL, line.units, 0)), \
+                 SUM(IF(s.state = 2, line.units, 0)), 0 \
+             FROM orders AS o LEFT JOIN settlements AS s ON s.order_id = o.order_id \
+                 JOIN JSON_TABLE(IF(JSON_VALID(o.body), o.body, '[]'), '$[4][*]' COLUMNS \
                  (sku VARCHAR(64) PATH '$[0]', units BIGINT PATH '$[1]')) AS line \
-             WHERE orders.state IN (1, 2) GROUP BY CAST(line.sku AS BINARY)) AS sides \
+             WHERE s.state IS NULL OR s.state = 2 GROUP BY CAST(line.sku AS BINARY)) AS sides \
          GROUP BY sku \
          HAVING SUM(blocked) <> SUM(held) OR SUM(sold) <> SUM(bought) OR SUM(is_item) = 0",
     },
@@ -79,25 +85,36 @@ const QUERIES: &[Query] = &[
     Query {
         check: Check::Conservation,
         sql: "SELECT LOWER(HEX(order_id)) AS order_id, 'its cart cannot be read', 1 \
-         FROM orders WHERE NOT JSON_VALID(cart_lines)",
+         FROM orders \
+         WHERE IF(JSON_VALID(body), COALESCE(JSON_TYPE(JSON_EXTRACT(body, '$[4]')), ''), '') <> 'ARRAY'",
+    },
+    Query {
+        check: Check::Conservation,
+        sql: "SELECT CONCAT('sale ', sale_id), 'its units cannot be read', 1 FROM sales WHERE NOT JSON_VALID(units)",
     },
     Query {
         check: Check::Uniqueness,
-        sql: "SELECT LOWER(HEX(refunds.order_id)) AS order_id, \
-             IF(orders.state IS NULL, 'refunded, and there is no such order', 'refunded, and it did not fail'), 1 \
-         FROM refunds LEFT JOIN orders ON orders.order_id = refunds.order_id \
-         WHERE orders.state IS NULL OR orders.state <> 3",
+        sql: "SELECT LOWER(HEX(r.order_id)) AS order_id, \
+             IF(o.order_id IS NULL, 'refunded, and there is no such order', 'refunded, and it did not fail'), 1 \
+         FROM refunds AS r LEFT JOIN orders AS o ON o.order_id = r.order_id \
+             LEFT JOIN settlements AS s ON s.order_id = r.order_id \
+         WHERE o.order_id IS NULL OR s.state IS NULL OR s.state <> 3",
+    },
+    Query {
+        check: Check::Uniqueness,
+        sql: "SELECT LOWER(HEX(s.order_id)) AS order_id, 'settled, and there is no such order', 1 \
+         FROM settlements AS s LEFT JOIN orders AS o ON o.order_id = s.order_id WHERE o.order_id IS NULL",
     },
     Query {
         check: Check::Unpaid,
         sql: "SELECT LOWER(HEX(order_id)) AS order_id, \
              'placed without a time of settlement, or with a reason to fail', 1 \
-         FROM orders WHERE state = 2 AND (settled_at IS NULL OR reason IS NOT NULL)",
+         FROM settlements WHERE state = 2 AND (settled_at IS NULL OR reason IS NOT NULL)",
     },
     Query {
         check: Check::Uniqueness,
-        sql: "SELECT LOWER(HEX(order_id)) AS order_id, 'failed without a reason, or blocked with one', 1 \
-         FROM orders WHERE (state = 3) <> (reason IS NOT NULL)",
+        sql: "SELECT LOWER(HEX(order_id)) AS order_id, 'failed without a reason', 1 \
+         FROM settlements WHERE state = 3 AND reason IS NULL",
     },
     Query {
         check: Check::Unrefunded,
@@ -108,8 +125,15 @@ const QUERIES: &[Query] = &[
     },
 ];
 
-const OVERDUE: &str = "SELECT LOWER(HEX(order_id)) AS order_id, CONCAT('held until ', hold_until), 1 FROM orders \
-     WHERE state = 1 AND hold_until < COALESCE(@due_before, (UNIX_TIMESTAMP() - 60) * 1000) ORDER BY order_id";
+const OVERDUE: &str = "SELECT LOWER(HEX(o.order_id)) AS order_id, CONCAT('held until ', o.hold_until), 1 \
+     FROM orders AS o LEFT JOIN settlements AS s ON s.order_id = o.order_id \
+     WHERE s.order_id IS NULL AND o.hold_until < COALESCE(@due_before, (UNIX_TIMESTAMP() - 60) * 1000) \
+     ORDER BY o.order_id";
+
+/// Units sold, by the items and by what is not folded into them yet.
+const UNITS_SOLD: &str = "SELECT CAST((SELECT COALESCE(SUM(GREATEST(sold, 0)), 0) FROM items) \
+     + (SELECT COALESCE(SUM(sale.units), 0) FROM sales JOIN JSON_TABLE(IF(JSON_VALID(sales.units), sales.units, '[]'), \
+         '$[*]' COLUMNS (units BIGINT PATH '$[1]')) AS sale) AS SIGNED)";
 
 impl Auditing for MysqlInventory {
     async fn store_id(&self) -> Result<Uuid, ports::Error> {
@@ -159,11 +183,7 @@ impl Job for Audit {
         let mut report = AuditReport {
             skus: read::number(connection, "SELECT COUNT(*) FROM items").await?,
             orders: read::number(connection, "SELECT COUNT(*) FROM orders").await?,
-            units_sold: read::number(
-                connection,
-                "SELECT CAST(COALESCE(SUM(GREATEST(sold, 0)), 0) AS SIGNED) FROM items",
-            )
-            .await?,
+            units_sold: read::number(connection, UNITS_SOLD).await?,
             ..AuditReport::default()
         };
         for query in QUERIES {

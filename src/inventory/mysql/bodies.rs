@@ -1,8 +1,7 @@
-//! Orders as this process last wrote or read them, so that settling them reads no more than where they stand now.
+//! Orders as this process last read them or decided them, so that confirming them reads nothing.
 //!
-//! Nothing but an order's standing ever changes: its state and what goes along with it. A body is a hint all the same:
-//! it counts only if the locked row is of the same decision, since a database that lost its last commits may have
-//! decided the same cart again, at other prices.
+//! A body is a hint: the database may have lost its last commits, and have decided the same cart again, at other prices.
+//! The transaction that confirms checks that the row is of the same decision.
 //!
 //! A process that confirms no orders, such as `oms worker`, keeps none: keeping begins with the first one confirmed.
 
@@ -11,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::domain::{Order, OrderId, OrderState, Reason, Timestamp};
+use crate::domain::{Order, OrderId, OrderState};
 use crate::inventory::{Settle, SettleAction};
 use crate::recent::{Bounds, Recent};
 
@@ -41,17 +40,6 @@ impl Default for Bodies {
     }
 }
 
-/// Where an order stands: all of it that changes, and what tells one decision from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) order_id: OrderId,
-    pub(super) state: OrderState,
-    pub(super) reason: Option<Reason>,
-    pub(super) settled_at: Option<Timestamp>,
-    pub(super) decided_at: Timestamp,
-    pub(super) batch_id: Option<u64>,
-}
-
 impl Bodies {
     /// Keeps those that can still be settled, if this process confirms orders.
     pub(super) fn keep<'a>(&self, orders: impl Iterator<Item = &'a Order>) {
@@ -76,25 +64,10 @@ impl Bodies {
     }
 }
 
-impl Standing {
-    /// The order that stands there, if this is its body.
-    pub(super) fn complete(&self, body: Order) -> Option<Order> {
-        let same = body.order_id == self.order_id
-            && body.decided_at == self.decided_at
-            && body.batch.map(|batch| batch.id) == self.batch_id;
-        same.then_some(Order {
-            state: self.state,
-            reason: self.reason,
-            settled_at: self.settled_at,
-            ..body
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{BatchRef, Money};
+    use crate::domain::{BatchRef, Money, Reason};
 
     fn confirmed(ids: impl IntoIterator<Item = OrderId>) -> Vec<Settle> {
         let action = SettleAction::Confirm {
@@ -133,17 +106,6 @@ mod tests {
         }
     }
 
-    fn standing(order: &Order) -> Standing {
-        Standing {
-            order_id: order.order_id,
-            state: order.state,
-            reason: order.reason,
-            settled_at: order.settled_at,
-            decided_at: order.decided_at,
-            batch_id: order.batch.map(|batch| batch.id),
-        }
-    }
-
     #[test]
     fn a_body_is_taken_once_and_only_of_what_can_be_settled() {
         let bodies = wanted();
@@ -177,18 +139,6 @@ mod tests {
         assert!(bodies.take(&confirmed([order.order_id])).is_empty());
         bodies.keep([order.clone()].iter());
         assert_eq!(bodies.take(&confirmed([order.order_id])).len(), 1);
-    }
-
-    #[test]
-    fn a_body_of_another_decision_does_not_count() {
-        let now = Order {
-            state: OrderState::Failed,
-            reason: Some(Reason::Expired),
-            settled_at: Some(Timestamp::from_millis(9)),
-            ..blocked(1, 2)
-        };
-        assert_eq!(standing(&now).complete(blocked(1, 2)), Some(now.clone()));
-        assert_eq!(standing(&now).complete(blocked(1, 1)), None);
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub(super) enum Fault {
         /// What is wrong with it.
         cause: String,
     },
-    /// Between reading and locking orders some came in, or were settled by somebody else.
-    #[error("orders changed while their items were being locked")]
+    /// Orders, or the stock of their items, are not what they were when they were read.
+    #[error("orders changed before they could be settled")]
     Moved,
     /// Rows that were locked are gone.
     #[error("{affected} rows were changed where {expected} were locked")]
@@ -68,7 +68,18 @@ const LOST: [u16; 11] = [
 /// not JSON.
 const DATA: [u16; 10] = [1366, 1153, 1118, 1301, 3819, 4025, 3140, 3141, 4037, 4038];
 
+/// Column cannot be null.
+const NULL_REFUSED: u16 = 1048;
+
 impl Fault {
+    /// The fault of a transaction that ends with a condition: a NULL where none may be means that it does not hold.
+    pub(super) fn of_condition(self) -> Self {
+        match self {
+            Self::Client(Error::Server(error)) if error.code == NULL_REFUSED => Self::Moved,
+            fault => fault,
+        }
+    }
+
     pub(super) fn meaning(&self) -> Meaning {
         match self {
             Self::NoConnection(_) | Self::NoTurn(_) | Self::Late(_) => Meaning::Unavailable,
@@ -105,9 +116,14 @@ impl Fault {
         }
     }
 
+    /// Whether the server has read the statement and refused it.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Client(Error::Server(_)))
+    }
+
     /// Whether a COMMIT that was answered like this was certainly not done.
     pub(super) fn is_rollback(&self) -> bool {
-        matches!(self, Self::Client(Error::Server(_))) && self.meaning() == Meaning::Again
+        self.is_refusal() && self.meaning() == Meaning::Again
     }
 
     /// What it means once nothing was left to try: a duplicate that stays one is the fault of the data.

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connect::Server;
 use super::fault::{Fault, Meaning};
+use super::transaction::{Transaction, Tx};
 use crate::ports::Error;
 use crate::rng::Rng;
 
@@ -119,7 +120,11 @@ impl Lane {
     /// When nobody knows whether a COMMIT was done, the job runs again on another connection: it locks the same rows
     /// first, so that it waits for the end of the one before, and then finds in the database whatever that did. Only
     /// if no such answer can be had is the outcome unknown.
-    pub(super) async fn transact<J: Job>(&self, action: &str, job: &J) -> Result<J::Done, Error> {
+    pub(super) async fn transact<T: Transaction>(
+        &self,
+        action: &str,
+        job: &T,
+    ) -> Result<T::Done, Error> {
         let began = Instant::now();
         let deadline = began + self.call_max;
         let mut uncertain = false;
@@ -158,36 +163,28 @@ impl Lane {
         }
     }
 
-    async fn attempt<J: Job>(&self, job: &J, deadline: Instant) -> Result<J::Done, Failed> {
+    async fn attempt<T: Transaction>(&self, job: &T, deadline: Instant) -> Result<T::Done, Failed> {
         let mut held = self.hold(deadline).await?;
-        let connection = &mut held.connection;
-        let work = async {
-            connection.query_drop("START TRANSACTION").await?;
-            job.run(connection).await
-        };
-        let done = match self.by(deadline, work).await {
-            Ok(done) => done,
-            Err(fault) => {
-                if fault.leaves_a_connection() {
-                    held.roll_back().await;
-                }
-                return Err(fault.into());
-            }
-        };
-        let commit = async { Ok(connection.query_drop("COMMIT").await?) };
-        match self.by(deadline, commit).await {
-            Ok(()) => {
+        let mut tx = Tx::new(&mut held.connection);
+        // Boxed, since whoever waits for it would be as large.
+        let work = Box::pin(async {
+            let done = job.run(&mut tx).await?;
+            tx.finish().await?;
+            Ok(done)
+        });
+        let done = self.by(deadline, work).await;
+        let uncertain = tx.is_uncertain();
+        match done {
+            Ok(done) => {
                 held.keep();
                 Ok(done)
             }
-            Err(fault) if fault.is_rollback() => {
-                held.roll_back().await;
-                Err(fault.into())
+            Err(fault) => {
+                if !uncertain && fault.leaves_a_connection() {
+                    held.roll_back().await;
+                }
+                Err(Failed { fault, uncertain })
             }
-            Err(fault) => Err(Failed {
-                fault,
-                uncertain: true,
-            }),
         }
     }
 

@@ -8,9 +8,9 @@
 //!
 //! # The order of locks
 //!
-//! Items first, ordered by SKU; then orders, ordered by id; then new rows, ordered by id. All transactions keep to it, so
-//! that they queue up and do not deadlock; where a server finds a deadlock all the same, the transaction is rolled
-//! back and done again.
+//! Items first, ordered by SKU; then new rows, ordered by id. All transactions keep to it, so that they queue up and do not
+//! deadlock; where a server finds a deadlock all the same, the transaction is rolled back and done again. Nobody waits
+//! for a row of [`sales`].
 //!
 //! # Connections
 //!
@@ -31,9 +31,11 @@ mod put;
 mod read;
 mod reserve;
 mod rows;
+mod sales;
 mod schema;
 mod settle;
 mod sql;
+mod transaction;
 mod url;
 mod write;
 
@@ -42,9 +44,11 @@ pub use url::{MysqlUrl, UrlError};
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::time::Duration;
 
 use mysql_async::Conn;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use self::bodies::Bodies;
 use self::connect::{Purpose, Server};
@@ -52,12 +56,13 @@ use self::durability::Durability;
 use self::fault::Fault;
 use self::lane::{Ask, Job, Lane};
 use self::reserve::Reserve;
+use self::sales::FoldAll;
 use self::settle::SettleAll;
 use super::{
     Error, HoldEnd, Inventory, Owed, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle,
     Settlement, StockAnswer, StockLevel,
 };
-use crate::domain::{Order, OrderId, Sku};
+use crate::domain::{Order, OrderId, Sku, Timestamp};
 
 /// How many reads may go on at the same time.
 const READERS_MAX: usize = 8;
@@ -70,7 +75,12 @@ pub struct MysqlInventory {
     writing: Lane,
     reading: Lane,
     bodies: Bodies,
+    /// When this process last reserved, and with that folded what was sold.
+    folded: Mutex<Option<Instant>>,
 }
+
+/// After so long without a reserve the sweep folds what was sold.
+const FOLD_AFTER: Duration = Duration::from_secs(1);
 
 impl MysqlInventory {
     /// Opens the inventory of a database that has the schema of this program.
@@ -88,6 +98,7 @@ impl MysqlInventory {
             writing: lane(Purpose::Write, 1),
             reading: lane(Purpose::Read, READERS_MAX),
             bodies: Bodies::default(),
+            folded: Mutex::default(),
         })
     }
 
@@ -121,9 +132,18 @@ impl Inventory for MysqlInventory {
             return Ok(Reservation::default());
         }
         let action = format!("reserve {} carts", batch.carts.len());
-        let reserved = self.reserving.transact(&action, &Reserve { batch }).await?;
-        self.bodies.keep(reserved.outcomes.iter().filter_map(order));
-        Ok(reserved)
+        let reserved = self
+            .reserving
+            .transact(&action, &Reserve::new(batch))
+            .await?;
+        if reserved.is_overfull {
+            self.fold(&self.reserving).await;
+        }
+        *self.folded.lock() = Some(Instant::now());
+        let reservation = reserved.reservation;
+        self.bodies
+            .keep(reservation.outcomes.iter().filter_map(order));
+        Ok(reservation)
     }
 
     async fn settle(&self, batch: Vec<Settle>) -> Result<Settlement, Error> {
@@ -131,10 +151,8 @@ impl Inventory for MysqlInventory {
             return Ok(Settlement::default());
         }
         let action = format!("settle {} orders", batch.len());
-        let settle = SettleAll {
-            bodies: Mutex::new(self.bodies.take(&batch)),
-            batch,
-        };
+        let bodies = self.bodies.take(&batch);
+        let settle = SettleAll::new(batch, bodies);
         self.settling.transact(&action, &settle).await
     }
 
@@ -164,10 +182,27 @@ impl Inventory for MysqlInventory {
     }
 
     async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
-        let ask = Ask((after, limit), |connection, (after, limit)| {
-            Box::pin(read::expired(connection, *after, *limit))
-        });
-        self.reading.read("read overdue orders", &ask).await
+        if (self.folded.lock()).is_none_or(|folded| folded.elapsed() > FOLD_AFTER) {
+            self.fold(&self.writing).await;
+        }
+        let mut after = after.unwrap_or(HoldEnd::FIRST);
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let ask = Ask(
+                (after, limit - found.len()),
+                |connection, (after, limit)| Box::pin(read::overdue(connection, *after, *limit)),
+            );
+            let read = self.reading.read("read overdue orders", &ask).await?;
+            found.extend(read.orders);
+            if !read.exhausted.is_empty() {
+                self.close_batches(read.exhausted).await;
+            }
+            match read.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        Ok(found)
     }
 
     async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {
@@ -185,6 +220,31 @@ impl Inventory for MysqlInventory {
             Box::pin(write::refunded(connection, ids))
         });
         self.writing.transact(&action, &ask).await
+    }
+}
+
+impl MysqlInventory {
+    /// Folds what was sold into the items, if there is anything. The next that locks them makes up for it if it fails.
+    async fn fold(&self, lane: &Lane) {
+        let fold = async {
+            if lane.read("look for sales", &sales::any()).await? {
+                lane.transact("fold sales", &FoldAll).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = fold.await {
+            tracing::debug!(error = %error.chain(), "sales are not folded");
+        }
+    }
+
+    /// Closes batches, so that nobody looks through their orders again. The next sweep makes up for it if it fails.
+    async fn close_batches(&self, holds: Vec<Timestamp>) {
+        let close = Ask(holds, |connection, holds| {
+            Box::pin(write::close_batches(connection, holds))
+        });
+        if let Err(error) = self.writing.transact("close batches", &close).await {
+            tracing::debug!(error = %error.chain(), "batches stay open");
+        }
     }
 }
 
@@ -208,10 +268,10 @@ impl Job for Stock {
     async fn run(&self, connection: &mut Conn) -> Result<StockAnswer, Fault> {
         let now = read::now(connection).await?;
         let wanted: BTreeSet<Sku> = self.skus.iter().cloned().collect();
-        let items = read::items(connection, &wanted).await?;
-        let mut levels: HashMap<Sku, StockLevel> = items
+        let mut levels: HashMap<Sku, StockLevel> = read::stock(connection, &wanted)
+            .await?
             .into_iter()
-            .map(|item| (item.level.sku.clone(), item.level))
+            .map(|level| (level.sku.clone(), level))
             .collect();
         if self.with_holds {
             read::earliest_holds(connection, &mut levels).await?;

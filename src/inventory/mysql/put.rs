@@ -72,7 +72,8 @@ async fn known(
 ) -> Result<HashMap<Sku, (String, Money)>, Fault> {
     let keys: Vec<&str> = skus.iter().map(|sku| sku.as_str()).collect();
     let place = ("sku, name, price", "items", "sku");
-    let found = read::by_key(connection, place, &keys, read::Lock::ForUpdate, |row| {
+    let questions = read::by_key(place, &keys, read::Lock::ForUpdate);
+    let found = read::each(connection, questions, |row| {
         let mut fields = Fields::of(row);
         Ok((fields.sku()?, (fields.take()?, fields.money()?)))
     });

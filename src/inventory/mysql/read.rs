@@ -5,17 +5,19 @@ use std::collections::{BTreeSet, HashMap};
 use mysql_async::prelude::{FromValue, Queryable};
 use mysql_async::{Conn, Row};
 
-use super::bodies::Standing;
 use super::fault::Fault;
 use super::rows::{self, Fields, ITEM_COLUMNS, NOW, ORDER_COLUMNS, REFUND_COLUMNS};
-use super::sql;
-use crate::domain::{Order, OrderId, Sku, Timestamp};
+use super::{sales, sql};
+use crate::domain::{Order, OrderId, OrderState, Sku, Timestamp};
 use crate::findings;
 use crate::inventory::decide::ItemRow;
 use crate::inventory::{HoldEnd, Owed, Refund, StockLevel};
 
-/// How many held orders are looked at for the earliest hold on an item.
-const HOLDS_READ_MAX: usize = 1_000;
+/// How many orders of open batches are looked at for the earliest hold on an item.
+const HOLDS_READ_MAX: usize = 2_000;
+
+/// How many holds are looked at for overdue orders at once.
+const HOLDS_MAX: usize = 16;
 
 /// Whether rows are locked until the transaction ends. Locks are taken in the order of the primary key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,23 +37,32 @@ impl Lock {
     }
 }
 
-/// The rows of a table by their keys, in the order of the keys, which must be sorted: lists of at most 900 and the
+/// Asks for rows of a table by their keys, in the order of the keys, which must be sorted: lists of at most 900 and the
 /// index by name, since MySQL would scan, and lock, all of it otherwise.
-pub(super) async fn by_key<K: AsRef<[u8]>, T>(
-    connection: &mut Conn,
+pub(super) fn by_key<K: AsRef<[u8]>>(
     (columns, table, key): (&str, &str, &str),
     keys: &[K],
     lock: Lock,
-    read: impl Fn(Row) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
-    let mut found = Vec::with_capacity(keys.len());
-    for part in keys.chunks(sql::LIST_MAX) {
-        let query = format!(
+) -> Vec<String> {
+    let question = |part: &[K]| {
+        format!(
             "SELECT {columns} FROM {table} FORCE INDEX (PRIMARY) WHERE {key} IN ({}) ORDER BY {key}{}",
             sql::list(part),
             lock.clause()
-        );
-        let rows: Vec<Row> = connection.query(query).await?;
+        )
+    };
+    keys.chunks(sql::LIST_MAX).map(question).collect()
+}
+
+/// Asks such questions one by one.
+pub(super) async fn each<T>(
+    connection: &mut Conn,
+    questions: Vec<String>,
+    read: impl Fn(Row) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let mut found = Vec::new();
+    for question in questions {
+        let rows: Vec<Row> = connection.query(question).await?;
         for row in rows {
             found.push(read(row)?);
         }
@@ -79,30 +90,58 @@ pub(super) async fn now(connection: &mut Conn) -> Result<Timestamp, Fault> {
     Ok(Timestamp::from_millis(millis))
 }
 
-/// The items that exist, ordered by SKU.
-pub(super) async fn items(
-    connection: &mut Conn,
-    skus: &BTreeSet<Sku>,
-) -> Result<Vec<ItemRow>, Fault> {
-    items_with(connection, skus, Lock::None).await
+/// The time by the answer to `SELECT {NOW}`.
+pub(super) fn time_in(rows: impl Iterator<Item = Row>) -> Result<Timestamp, Fault> {
+    let row = rows.last().ok_or_else(|| Fault::BadRow {
+        column: 0,
+        cause: "there is no row".to_owned(),
+    })?;
+    Fields::of(row).time()
 }
 
-/// The same, locked in this order.
-pub(super) async fn lock_items(
+/// The stock of the items that exist, with what was sold and is not folded in yet: one snapshot for both.
+pub(super) async fn stock(
     connection: &mut Conn,
     skus: &BTreeSet<Sku>,
-) -> Result<Vec<ItemRow>, Fault> {
-    items_with(connection, skus, Lock::ForUpdate).await
-}
-
-async fn items_with(
-    connection: &mut Conn,
-    skus: &BTreeSet<Sku>,
-    lock: Lock,
-) -> Result<Vec<ItemRow>, Fault> {
+) -> Result<Vec<StockLevel>, Fault> {
     let keys: Vec<&str> = skus.iter().map(Sku::as_str).collect();
-    let place = (ITEM_COLUMNS, "items", "sku");
-    by_key(connection, place, &keys, lock, rows::item).await
+    let mut levels = Vec::with_capacity(keys.len());
+    for part in keys.chunks(sql::LIST_MAX) {
+        let question = format!(
+            "SELECT {ITEM_COLUMNS}, NULL FROM items FORCE INDEX (PRIMARY) WHERE sku IN ({}) \
+             UNION ALL SELECT NULL, 0, 0, 0, 0, 0, units FROM sales",
+            sql::list(part)
+        );
+        let (items, sales) = sales::separate(connection.query(question).await?, 6);
+        let mut items = item_rows(items.into_iter())?;
+        sales.show(items.iter_mut().map(|item| &mut item.level));
+        levels.extend(items.into_iter().map(|item| item.level));
+    }
+    Ok(levels)
+}
+
+/// Asks for the items that exist, by SKU, as they stand in their rows.
+pub(super) fn items_questions(skus: &BTreeSet<Sku>, lock: Lock) -> Vec<String> {
+    let keys: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+    by_key((ITEM_COLUMNS, "items", "sku"), &keys, lock)
+}
+
+/// The answers to [`items_questions`].
+pub(super) fn item_rows(rows: impl Iterator<Item = Row>) -> Result<Vec<ItemRow>, Fault> {
+    rows.map(rows::item).collect()
+}
+
+/// Asks for the orders that exist, by id.
+pub(super) fn orders_questions(ids: &BTreeSet<OrderId>) -> Vec<String> {
+    let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
+    let question = |part: &[&[u8; 16]]| {
+        format!(
+            "SELECT {ORDER_COLUMNS} FROM orders AS o FORCE INDEX (PRIMARY) \
+             LEFT JOIN settlements AS s ON s.order_id = o.order_id WHERE o.order_id IN ({}) ORDER BY o.order_id",
+            sql::list(part)
+        )
+    };
+    keys.chunks(sql::LIST_MAX).map(question).collect()
 }
 
 /// The orders that exist, ordered by id.
@@ -110,32 +149,34 @@ pub(super) async fn orders(
     connection: &mut Conn,
     ids: &BTreeSet<OrderId>,
 ) -> Result<Vec<Order>, Fault> {
-    let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
-    let place = (ORDER_COLUMNS, "orders", "order_id");
-    by_key(connection, place, &keys, Lock::None, rows::order).await
+    each(connection, orders_questions(ids), rows::order).await
 }
 
-/// Locks the orders that exist, ordered by id, and tells where they stand.
-pub(super) async fn lock_orders(
-    connection: &mut Conn,
-    ids: &BTreeSet<OrderId>,
-) -> Result<Vec<Standing>, Fault> {
+/// Asks which of the orders have a refund recorded.
+pub(super) fn refunds_questions(ids: &BTreeSet<OrderId>) -> Vec<String> {
     let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
-    let place = (rows::STANDING_COLUMNS, "orders", "order_id");
-    by_key(connection, place, &keys, Lock::ForUpdate, rows::standing).await
+    by_key(("order_id", "refunds", "order_id"), &keys, Lock::None)
 }
 
-/// Those of the orders that have a refund recorded.
-pub(super) async fn refunds_of(
-    connection: &mut Conn,
-    ids: &BTreeSet<OrderId>,
-) -> Result<Vec<OrderId>, Fault> {
+/// Asks which of the orders exist.
+pub(super) fn existence_questions(ids: &BTreeSet<OrderId>) -> Vec<String> {
     let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
-    let place = ("order_id", "refunds", "order_id");
-    by_key(connection, place, &keys, Lock::None, |row| {
-        Fields::of(row).order_id()
-    })
-    .await
+    by_key(("order_id", "orders", "order_id"), &keys, Lock::None)
+}
+
+/// Asks which of the orders have ended, and locks that.
+pub(super) fn ended_questions(ids: &BTreeSet<OrderId>) -> Vec<String> {
+    let keys: Vec<&[u8; 16]> = ids.iter().map(OrderId::as_bytes).collect();
+    by_key(
+        ("order_id", "settlements", "order_id"),
+        &keys,
+        Lock::ForUpdate,
+    )
+}
+
+/// The ids that such a question is answered with.
+pub(super) fn ids_in(rows: impl Iterator<Item = Row>) -> Result<BTreeSet<OrderId>, Fault> {
+    rows.map(|row| Fields::of(row).order_id()).collect()
 }
 
 /// Those of the rows that can be read; of each other one it is logged that it cannot (rule 18). The rows begin with
@@ -156,40 +197,73 @@ pub(super) fn id_in(row: &Row) -> Option<OrderId> {
     Some(OrderId::from_bytes(bytes.try_into().ok()?))
 }
 
-/// Overdue orders, the longest overdue first.
-pub(super) async fn expired(
+/// Some of the overdue orders.
+#[derive(Default)]
+pub(super) struct Overdue {
+    /// The longest overdue first.
+    pub(super) orders: Vec<Order>,
+    /// Holds that ran out and whose orders have all ended.
+    pub(super) exhausted: Vec<Timestamp>,
+    /// Where to go on; none at the end.
+    pub(super) next: Option<HoldEnd>,
+}
+
+/// Reads overdue orders, a hold at a time.
+pub(super) async fn overdue(
     connection: &mut Conn,
-    after: Option<HoldEnd>,
+    after: HoldEnd,
     limit: usize,
-) -> Result<Vec<Order>, Fault> {
-    let mut after = after.unwrap_or(HoldEnd::FIRST);
-    let mut found = Vec::new();
-    loop {
-        let left = limit - found.len();
-        // Not `(hold_until, order_id) > (?, ?)`: MySQL does not read a range by that.
-        let query = format!(
-            "SELECT {ORDER_COLUMNS} FROM orders FORCE INDEX (orders_open) \
-             WHERE state = 1 AND hold_until BETWEEN ? AND {NOW} AND (hold_until > ? OR order_id > ?) \
-             ORDER BY hold_until, order_id LIMIT {left}"
-        );
-        let from = after.hold_until.millis();
-        let parameters = (from, from, after.order_id.as_bytes().as_slice());
-        let rows: Vec<Row> = connection.exec(query, parameters).await?;
-        let full = rows.len() == left;
-        // Behind the last row, also if that cannot be read.
-        let last = rows.last().and_then(|row| {
-            let millis = row.get_opt(rows::HOLD_UNTIL)?.ok()?;
-            Some(HoldEnd {
-                hold_until: Timestamp::from_millis(millis),
-                order_id: id_in(row)?,
-            })
-        });
-        found.extend(readable(rows, rows::order));
-        match last {
-            Some(last) if full && found.len() < limit => after = last,
-            _ => return Ok(found),
+) -> Result<Overdue, Fault> {
+    let question = format!(
+        "SELECT DISTINCT hold_until FROM batches FORCE INDEX (batches_open) \
+         WHERE closed = 0 AND hold_until BETWEEN {} AND {NOW} ORDER BY hold_until LIMIT {HOLDS_MAX}",
+        after.hold_until.millis()
+    );
+    let holds: Vec<i64> = connection.query(question).await?;
+    let mut found = Overdue::default();
+    for hold in holds.iter().copied().map(Timestamp::from_millis) {
+        let mut from = HoldEnd::FIRST.order_id;
+        if hold == after.hold_until {
+            from = after.order_id;
+        }
+        let mut is_exhausted = from == HoldEnd::FIRST.order_id;
+        loop {
+            let left = limit - found.orders.len();
+            let question = format!(
+                "SELECT STRAIGHT_JOIN {ORDER_COLUMNS} FROM batches AS b FORCE INDEX (batches_open) \
+                 JOIN orders AS o FORCE INDEX (orders_of_batch) ON o.batch_id = b.batch_id \
+                 LEFT JOIN settlements AS s ON s.order_id = o.order_id \
+                 WHERE b.closed = 0 AND b.hold_until = ? AND s.order_id IS NULL AND o.order_id > ? \
+                 ORDER BY o.order_id LIMIT {left}"
+            );
+            let values = (hold.millis(), from.as_bytes().as_slice());
+            let rows: Vec<Row> = connection.exec(question, values).await?;
+            is_exhausted &= rows.is_empty();
+            let full = rows.len() == left;
+            // Behind the last row, also if that cannot be read.
+            let last = rows.last().and_then(id_in);
+            found.orders.extend(readable(rows, rows::order));
+            if found.orders.len() == limit {
+                return Ok(found);
+            }
+            match last {
+                Some(last) if full => from = last,
+                _ => break,
+            }
+        }
+        if is_exhausted {
+            found.exhausted.push(hold);
         }
     }
+    // Behind all orders of the last hold.
+    found.next = holds
+        .last()
+        .filter(|_| holds.len() == HOLDS_MAX)
+        .map(|last| HoldEnd {
+            hold_until: Timestamp::from_millis(last + 1),
+            ..HoldEnd::FIRST
+        });
+    Ok(found)
 }
 
 /// Refunds that are not executed, the oldest first.
@@ -199,7 +273,7 @@ pub(super) async fn refunds_due(
     limit: usize,
 ) -> Result<Vec<Refund>, Fault> {
     let after = after.unwrap_or(Owed::FIRST);
-    // As above.
+    // Not `(recorded_at, order_id) > (?, ?)`: MySQL does not read a range by that.
     let query = format!(
         "SELECT {REFUND_COLUMNS} FROM refunds FORCE INDEX (refunds_due) \
          WHERE executed_at IS NULL AND recorded_at >= ? AND (recorded_at > ? OR order_id > ?) \
@@ -211,8 +285,8 @@ pub(super) async fn refunds_due(
     Ok(readable(rows, rows::refund))
 }
 
-/// Fills in when the earliest hold on each item runs out. Of more than 1,000 held orders only the earliest are read:
-/// an item that is not among them is held until the last of these at least.
+/// Fills in when the earliest hold on each item runs out. Of very many orders only those of the oldest open batches are
+/// read: an item that is not among them is held until the last of these at least.
 pub(super) async fn earliest_holds(
     connection: &mut Conn,
     levels: &mut HashMap<Sku, StockLevel>,
@@ -220,22 +294,22 @@ pub(super) async fn earliest_holds(
     if levels.values().all(|level| level.blocked <= 0) {
         return Ok(());
     }
-    let query = format!(
-        "SELECT order_id, hold_until, cart_lines FROM orders FORCE INDEX (orders_open) \
-         WHERE state = 1 ORDER BY hold_until LIMIT {HOLDS_READ_MAX}"
+    let question = format!(
+        "SELECT STRAIGHT_JOIN {ORDER_COLUMNS} FROM batches AS b FORCE INDEX (batches_open) \
+         JOIN orders AS o FORCE INDEX (orders_of_batch) ON o.batch_id = b.batch_id \
+         LEFT JOIN settlements AS s ON s.order_id = o.order_id \
+         WHERE b.closed = 0 ORDER BY b.hold_until LIMIT {HOLDS_READ_MAX}"
     );
-    let rows: Vec<Row> = connection.query(query).await?;
+    let rows: Vec<Row> = connection.query(question).await?;
     let mut last = None;
-    let held = readable(rows, |row| {
-        let mut fields = Fields::of(row);
-        fields.order_id()?;
-        Ok((fields.time()?, fields.lines()?))
-    });
-    for (until, lines) in held {
-        last = Some(until);
-        for line in lines {
+    for order in readable(rows, rows::order) {
+        last = last.max(Some(order.hold_until));
+        if order.state != OrderState::Blocked {
+            continue;
+        }
+        for line in order.lines {
             if let Some(level) = levels.get_mut(&line.sku) {
-                level.earliest_hold.get_or_insert(until);
+                level.earliest_hold.get_or_insert(order.hold_until);
             }
         }
     }

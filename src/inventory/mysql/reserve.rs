@@ -1,12 +1,13 @@
-//! Decides a batch of carts in one transaction.
+//! Decides a batch of carts in one transaction of two round trips.
 
 use std::collections::BTreeSet;
-
-use mysql_async::Conn;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fault::Fault;
-use super::lane::Job;
-use super::read;
+use super::read::{self, Lock};
+use super::rows::{self, Fields, NOW};
+use super::sales::{self, Sales};
+use super::transaction::{Transaction, Tx};
 use super::write;
 use crate::domain::{Order, OrderId};
 use crate::inventory::decide::{self, Book, Context};
@@ -15,46 +16,88 @@ use crate::inventory::{Reservation, ReserveBatch, ReserveOutcome};
 /// The batch's number until it has one.
 const UNNUMBERED: u64 = 0;
 
-/// Locks the items in SKU order, *then* reads the orders already decided: whoever decided one of them held the same
-/// locks, so that it is seen (rule 9). An order that slipped in all the same, under the same id with other items, is a
-/// duplicate key, and the transaction is done again.
+/// Locks the items in SKU order, decides, and writes. That an order was decided before is a duplicate key: then the
+/// transaction is done again, and reads the orders after it has locked the items (rule 9).
 pub(super) struct Reserve {
-    pub(super) batch: ReserveBatch,
+    batch: ReserveBatch,
+    /// Whether an attempt was made.
+    again: AtomicBool,
 }
 
-impl Job for Reserve {
-    type Done = Reservation;
+/// What a batch came to.
+pub(super) struct Reserved {
+    pub(super) reservation: Reservation,
+    /// Whether so much is sold and not folded that somebody should lock all of its items.
+    pub(super) is_overfull: bool,
+}
 
-    async fn run(&self, connection: &mut Conn) -> Result<Reservation, Fault> {
+impl Reserve {
+    pub(super) fn new(batch: ReserveBatch) -> Self {
+        Self {
+            batch,
+            again: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Transaction for Reserve {
+    type Done = Reserved;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Reserved, Fault> {
         let carts = &self.batch.carts;
-        let items = read::lock_items(connection, &decide::skus(carts)).await?;
-        let ids: BTreeSet<OrderId> = carts.iter().map(|cart| cart.order_id).collect();
-        let known = read::orders(connection, &ids).await?;
-        // After the locks, so that waiting for them shortens no hold.
-        let now = read::now(connection).await?;
+        let locks = read::items_questions(&decide::skus(carts), Lock::ForUpdate);
+        let known = if self.again.swap(true, Ordering::Relaxed) {
+            let ids: BTreeSet<OrderId> = carts.iter().map(|cart| cart.order_id).collect();
+            read::orders_questions(&ids)
+        } else {
+            Vec::new()
+        };
+        let questions: Vec<String> = locks
+            .iter()
+            .cloned()
+            .chain(sales::questions())
+            .chain(known.iter().cloned())
+            // After the locks, so that waiting for them shortens no hold.
+            .chain([format!("SELECT {NOW}")])
+            .collect();
+        let mut answers = tx.ask(&questions).await?;
+        let mut items = read::item_rows(answers.rows(locks.len()))?;
+        let fold = Sales::read(&mut answers)?.fold(&mut items);
+        let known: Vec<Order> = answers
+            .rows(known.len())
+            .map(rows::order)
+            .collect::<Result<_, _>>()?;
+        let now = read::time_in(answers.rows(1))?;
         let context = Context {
             now,
             hold: self.batch.hold,
             batch_id: UNNUMBERED,
         };
-        let (mut outcomes, mut changes) =
+        let (mut outcomes, changes) =
             decide::reserve(&mut Book::new(items, known), carts, &context);
-        if !changes.inserted.is_empty() {
-            let number = write::batch(connection, &changes.inserted, now).await?;
-            changes
-                .inserted
-                .iter_mut()
-                .for_each(|order| give(order, number));
-            for outcome in &mut outcomes {
-                if let ReserveOutcome::Order(order) = outcome {
-                    give(order, number);
-                }
+        let is_new = !changes.inserted.is_empty();
+        if is_new {
+            write::batch(tx, &changes.inserted, now, now.plus(context.hold)).await?;
+        }
+        write::changes(tx, &changes, &fold, write::BATCH).await?;
+        let number = if is_new {
+            let mut answers = tx.commit(&[format!("SELECT {}", write::BATCH)]).await?;
+            let row = answers.rows(1).next();
+            row.map(|row| Fields::of(row).count()).transpose()?
+        } else {
+            None
+        };
+        for outcome in &mut outcomes {
+            if let (ReserveOutcome::Order(order), Some(number)) = (outcome, number) {
+                give(order, number);
             }
         }
-        write::changes(connection, &changes).await?;
-        Ok(Reservation {
-            outcomes,
-            levels: changes.levels,
+        Ok(Reserved {
+            reservation: Reservation {
+                outcomes,
+                levels: changes.levels,
+            },
+            is_overfull: fold.is_overfull,
         })
     }
 }

@@ -6,25 +6,23 @@ use mysql_async::Row;
 use mysql_async::prelude::FromValue;
 use uuid::Uuid;
 
-use super::bodies::Standing;
 use super::fault::Fault;
 use crate::domain::{
-    BatchRef, CartHash, Customer, GatewayId, Money, Order, OrderId, OrderState, Reason, Sku,
-    Timestamp,
+    Customer, GatewayId, Money, Order, OrderId, OrderState, Reason, Sku, Timestamp,
 };
+use crate::inventory::body::{self, Columns, Ended};
 use crate::inventory::decide::ItemRow;
-use crate::inventory::{Refund, StockLevel, lines};
+use crate::inventory::{Refund, StockLevel};
 
-/// The columns of an order, in the order in which [`order`] reads and [`super::write`] writes them.
-pub(super) const ORDER_COLUMNS: &str = "order_id, customer, cart_hash, cart_lines, amount, state, reason, \
-     accepted_at, decided_at, hold_until, settled_at, batch_id, batch_position";
+/// The columns of an order that [`order`] reads, out of [`ORDERS`].
+pub(super) const ORDER_COLUMNS: &str =
+    "o.order_id, o.customer, o.body, o.hold_until, o.batch_id, s.state, s.reason, s.settled_at";
 
-/// Where `hold_until` is among [`ORDER_COLUMNS`].
-pub(super) const HOLD_UNTIL: usize = 9;
+/// Where `body` is.
+const BODY: usize = 2;
 
-/// The columns that [`standing`] reads.
-pub(super) const STANDING_COLUMNS: &str =
-    "order_id, state, reason, settled_at, decided_at, batch_id";
+/// Orders with how they ended.
+pub(super) const ORDERS: &str = "orders AS o LEFT JOIN settlements AS s ON s.order_id = o.order_id";
 
 /// The columns that [`item`] reads.
 pub(super) const ITEM_COLUMNS: &str = "sku, price, available, blocked, sold, version";
@@ -122,17 +120,22 @@ impl Fields {
         self.made(|text: String| text.parse())
     }
 
-    pub(super) fn state(&mut self) -> Result<OrderState, Fault> {
-        self.made(|code: u8| OrderState::from_code(code).ok_or("the state is unknown"))
+    /// How an order ended: `state, reason, settled_at`.
+    pub(super) fn ended(&mut self) -> Result<Option<Ended>, Fault> {
+        let find = |code: u8| OrderState::from_code(code).ok_or("the state is unknown");
+        let state = self.maybe_made(find)?;
+        let reason = self.maybe_made(|text: String| text.parse::<Reason>())?;
+        let settled_at = self.maybe_time()?;
+        Ok(state.map(|state| Ended {
+            state,
+            reason,
+            settled_at,
+        }))
     }
 
     /// The next column, of a closed set of texts.
     pub(super) fn one_of<T>(&mut self, find: impl FnOnce(&str) -> Option<T>) -> Result<T, Fault> {
         self.made(|text: String| find(&text).ok_or(format!("`{text}` is unknown")))
-    }
-
-    pub(super) fn lines(&mut self) -> Result<Vec<crate::domain::OrderLine>, Fault> {
-        self.made(|text: String| lines::unpack(&text))
     }
 }
 
@@ -147,39 +150,17 @@ fn bad(column: usize, cause: impl Display) -> Fault {
 /// Reads a row of [`ORDER_COLUMNS`].
 pub(super) fn order(row: Row) -> Result<Order, Fault> {
     let mut fields = Fields::of(row);
-    let fields = &mut fields;
-    Ok(Order {
-        order_id: fields.order_id()?,
-        customer: fields.maybe_made(|text: String| Customer::new(&text))?,
-        cart_hash: fields
-            .maybe_made(|bytes: Vec<u8>| <[u8; 16]>::try_from(bytes.as_slice()))?
-            .map(CartHash::from_bytes),
-        lines: fields.lines()?,
-        amount: fields.money()?,
-        state: fields.state()?,
-        reason: fields.maybe_made(|text: String| text.parse::<Reason>())?,
-        accepted_at: fields.time()?,
-        decided_at: fields.time()?,
+    let order_id = fields.order_id()?;
+    let customer = fields.maybe_made(|text: String| Customer::new(&text))?;
+    let body: String = fields.take()?;
+    let columns = Columns {
+        order_id,
+        customer,
         hold_until: fields.time()?,
-        settled_at: fields.maybe_time()?,
-        batch: match (fields.maybe()?, fields.maybe()?) {
-            (Some(id), Some(position)) => Some(BatchRef { id, position }),
-            _ => None,
-        },
-    })
-}
-
-/// Reads a row of [`STANDING_COLUMNS`].
-pub(super) fn standing(row: Row) -> Result<Standing, Fault> {
-    let mut fields = Fields::of(row);
-    Ok(Standing {
-        order_id: fields.order_id()?,
-        state: fields.state()?,
-        reason: fields.maybe_made(|text: String| text.parse::<Reason>())?,
-        settled_at: fields.maybe_time()?,
-        decided_at: fields.time()?,
         batch_id: fields.maybe()?,
-    })
+        ended: fields.ended()?,
+    };
+    body::unpack(&body, columns).map_err(|error| bad(BODY, error))
 }
 
 /// Reads a row of [`ITEM_COLUMNS`].

@@ -5,24 +5,43 @@ use mysql_async::prelude::Queryable;
 use serde::Serialize;
 
 use super::fault::Fault;
-use super::rows::ORDER_COLUMNS;
+use super::sales::Fold;
 use super::sql;
-use crate::domain::{CartHash, Customer, Order, OrderId, OrderState, Reason, Timestamp};
+use super::transaction::Tx;
+use crate::domain::{Customer, Order, OrderId, OrderState, Reason, Timestamp};
 use crate::inventory::decide::Changes;
-use crate::inventory::{Refund, StockLevel, lines};
+use crate::inventory::{Refund, StockLevel, body};
 
 /// How many items one UPDATE changes: its text stays far below the limit of a statement.
 const ITEMS_MAX: usize = 10_000;
 
-/// Counters, orders, refunds.
-pub(super) async fn changes(connection: &mut Conn, changes: &Changes) -> Result<(), Fault> {
-    levels(connection, &changes.levels).await?;
-    insert_orders(connection, &changes.inserted).await?;
-    update_orders(connection, &changes.updated).await?;
-    insert_refunds(connection, &changes.refunds).await
+/// Counters, orders, how orders ended, refunds. `batch` is the SQL of the number of the batch.
+pub(super) async fn changes(
+    tx: &mut Tx<'_>,
+    changes: &Changes,
+    fold: &Fold,
+    batch: &str,
+) -> Result<(), Fault> {
+    items(tx, &fold.items(&changes.levels)).await?;
+    let head = "INSERT INTO orders (order_id, customer, body, hold_until, batch_id) VALUES ";
+    let row = |text: &mut String, row: &Order| order(text, row, batch);
+    for statement in sql::inserts(head, &changes.inserted, "", row) {
+        tx.write(&statement).await?;
+    }
+    let head = "INSERT INTO settlements (order_id, state, reason, settled_at) VALUES ";
+    for statement in sql::inserts(head, &changes.ended(), "", |text, row| ended(text, row)) {
+        tx.write(&statement).await?;
+    }
+    let head = "INSERT INTO refunds (order_id, amount, reason, recorded_at) VALUES ";
+    let tail = " ON DUPLICATE KEY UPDATE order_id = refunds.order_id";
+    for statement in sql::inserts(head, &changes.refunds, tail, refund) {
+        tx.write(&statement).await?;
+    }
+    fold.write(tx).await
 }
 
-async fn levels(connection: &mut Conn, levels: &[StockLevel]) -> Result<(), Fault> {
+/// Counters of items that are locked, as they are to stand in their rows.
+pub(super) async fn items(tx: &mut Tx<'_>, levels: &[StockLevel]) -> Result<(), Fault> {
     let rows: Vec<_> = levels
         .iter()
         .map(|level| {
@@ -30,29 +49,27 @@ async fn levels(connection: &mut Conn, levels: &[StockLevel]) -> Result<(), Faul
             (hex(level.sku.as_str()), counters, level.version)
         })
         .collect();
-    update_items(
-        connection,
+    let statements = item_updates(
         &rows,
         "available BIGINT PATH '$[1][0]', blocked BIGINT PATH '$[1][1]', sold BIGINT PATH '$[1][2]', \
          version BIGINT PATH '$[2]'",
         "items.available = new.available, items.blocked = new.blocked, items.sold = new.sold, \
          items.version = new.version",
-    )
-    .await
+    );
+    for (statement, _) in statements {
+        tx.write(&statement).await?;
+    }
+    Ok(())
 }
 
-/// Changes many items by one statement. A row begins with the SKU in hexadecimal; `columns` name its other values.
+/// Statements that change many items each, and how many. A row begins with the SKU in hexadecimal; `columns` name its
+/// other values.
 ///
 /// Joined with `JSON_TABLE`, since an UPDATE with a CASE is quadratic; from the table into the items and by their key,
 /// so that no other row is looked at: a scan, which servers prefer for few items, would wait for the locks of others.
 /// The rows must be locked already.
-pub(super) async fn update_items<R: Serialize>(
-    connection: &mut Conn,
-    rows: &[R],
-    columns: &str,
-    set: &str,
-) -> Result<(), Fault> {
-    for part in rows.chunks(ITEMS_MAX) {
+fn item_updates<R: Serialize>(rows: &[R], columns: &str, set: &str) -> Vec<(String, usize)> {
+    let update = |part: &[R]| {
         let json = serde_json::to_string(part).expect("strings and numbers always serialise");
         let mut statement = String::from("UPDATE JSON_TABLE(_utf8mb4 ");
         sql::bytes(&mut statement, json.as_bytes());
@@ -60,7 +77,20 @@ pub(super) async fn update_items<R: Serialize>(
         statement.push_str(columns);
         statement.push_str(")) AS new STRAIGHT_JOIN items FORCE INDEX (PRIMARY) ON items.sku = UNHEX(new.sku) SET ");
         statement.push_str(set);
-        expect(part.len(), run(connection, statement).await?)?;
+        (statement, part.len())
+    };
+    rows.chunks(ITEMS_MAX).map(update).collect()
+}
+
+/// Changes items as [`item_updates`] says.
+pub(super) async fn update_items<R: Serialize>(
+    connection: &mut Conn,
+    rows: &[R],
+    columns: &str,
+    set: &str,
+) -> Result<(), Fault> {
+    for (statement, items) in item_updates(rows, columns, set) {
+        expect(items, run(connection, statement).await?)?;
     }
     Ok(())
 }
@@ -76,71 +106,26 @@ pub(super) fn hex(text: &str) -> String {
         })
 }
 
-async fn insert_orders(connection: &mut Conn, orders: &[Order]) -> Result<(), Fault> {
-    let head = format!("INSERT INTO orders ({ORDER_COLUMNS}) VALUES ");
-    for statement in sql::inserts(&head, orders, "", order) {
-        run(connection, statement).await?;
-    }
-    Ok(())
-}
-
-fn order(text: &mut String, order: &Order) {
+fn order(text: &mut String, order: &Order, batch: &str) {
     sql::bytes(text, order.order_id.as_bytes());
     text.push(',');
     sql::maybe_bytes(text, order.customer.as_ref().map(Customer::as_str));
     text.push(',');
-    sql::maybe_bytes(text, order.cart_hash.as_ref().map(CartHash::as_bytes));
+    sql::bytes(text, body::pack(order).as_bytes());
     text.push(',');
-    sql::bytes(text, lines::pack(&order.lines).as_bytes());
+    sql::number(text, order.hold_until.millis());
     text.push(',');
-    sql::number(text, order.amount.minor());
+    text.push_str(if order.batch.is_some() { batch } else { "NULL" });
+}
+
+fn ended(text: &mut String, order: &Order) {
+    sql::bytes(text, order.order_id.as_bytes());
     text.push(',');
     sql::number(text, order.state.code());
     text.push(',');
     sql::maybe_bytes(text, order.reason.map(Reason::as_str));
-    for time in [order.accepted_at, order.decided_at, order.hold_until] {
-        text.push(',');
-        sql::number(text, time.millis());
-    }
     text.push(',');
     sql::maybe_number(text, order.settled_at.map(Timestamp::millis));
-    text.push(',');
-    sql::maybe_number(text, order.batch.map(|batch| batch.id));
-    text.push(',');
-    sql::maybe_number(text, order.batch.map(|batch| batch.position));
-}
-
-/// One statement for all that ended the same way. The guard by state costs nothing: a final row never changes.
-async fn update_orders(connection: &mut Conn, orders: &[Order]) -> Result<(), Fault> {
-    let end = |order: &Order| (order.state.code(), order.reason, order.settled_at);
-    let mut sorted: Vec<&Order> = orders.iter().collect();
-    sorted.sort_by_key(|order| (end(order), order.order_id));
-    for alike in sorted.chunk_by(|one, other| end(one) == end(other)) {
-        for part in alike.chunks(sql::LIST_MAX) {
-            let (state, reason, settled_at) = end(part[0]);
-            let ids: Vec<_> = part.iter().map(|order| order.order_id.as_bytes()).collect();
-            let mut statement = String::from("UPDATE orders FORCE INDEX (PRIMARY) SET state = ");
-            sql::number(&mut statement, state);
-            statement.push_str(", reason = ");
-            sql::maybe_bytes(&mut statement, reason.map(Reason::as_str));
-            statement.push_str(", settled_at = ");
-            sql::maybe_number(&mut statement, settled_at.map(Timestamp::millis));
-            statement.push_str(" WHERE state = 1 AND order_id IN (");
-            statement.push_str(&sql::list(&ids));
-            statement.push(')');
-            expect(part.len(), run(connection, statement).await?)?;
-        }
-    }
-    Ok(())
-}
-
-async fn insert_refunds(connection: &mut Conn, refunds: &[Refund]) -> Result<(), Fault> {
-    let head = "INSERT INTO refunds (order_id, amount, reason, recorded_at) VALUES ";
-    let tail = " ON DUPLICATE KEY UPDATE order_id = refunds.order_id";
-    for statement in sql::inserts(head, refunds, tail, refund) {
-        run(connection, statement).await?;
-    }
-    Ok(())
 }
 
 fn refund(text: &mut String, refund: &Refund) {
@@ -153,23 +138,39 @@ fn refund(text: &mut String, refund: &Refund) {
     sql::number(text, refund.recorded_at.millis());
 }
 
-/// Records a batch and returns its number, which the database gives.
+/// The number of the batch that [`batch`] has recorded.
+pub(super) const BATCH: &str = "@batch";
+
+/// Records a batch; the database gives it a number.
 pub(super) async fn batch(
-    connection: &mut Conn,
+    tx: &mut Tx<'_>,
     orders: &[Order],
     decided_at: Timestamp,
-) -> Result<u64, Fault> {
+    hold_until: Timestamp,
+) -> Result<(), Fault> {
     let blocked = orders
         .iter()
         .filter(|order| order.state == OrderState::Blocked)
         .count();
-    let statement = format!(
-        "INSERT INTO batches (decided_at, orders, blocked) VALUES ({}, {}, {blocked})",
+    tx.write(&format!(
+        "INSERT INTO batches (decided_at, hold_until, orders, blocked, closed) VALUES ({}, {}, {}, {blocked}, {})",
         decided_at.millis(),
-        orders.len()
+        hold_until.millis(),
+        orders.len(),
+        u8::from(blocked == 0)
+    ))
+    .await?;
+    tx.write(&format!("SET {BATCH} = LAST_INSERT_ID()")).await
+}
+
+/// Closes the batches whose holds ran out at these times: all of their orders have ended, and nothing ends twice.
+pub(super) async fn close_batches(connection: &mut Conn, holds: &[Timestamp]) -> Result<(), Fault> {
+    let holds: Vec<String> = holds.iter().map(|hold| hold.millis().to_string()).collect();
+    let statement = format!(
+        "UPDATE batches FORCE INDEX (batches_open) SET closed = 1 WHERE closed = 0 AND hold_until IN ({})",
+        holds.join(",")
     );
-    connection.query_drop(statement).await?;
-    Ok(connection.last_insert_id().unwrap_or_default())
+    Ok(connection.query_drop(statement).await?)
 }
 
 /// Marks refunds as executed.

@@ -6,7 +6,7 @@ use rusqlite::types::{ToSql, Type};
 use rusqlite::{Connection, Error, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::rows::{self, ORDER_COLUMNS};
+use super::rows::{self, ORDER_COLUMNS, ORDERS};
 use super::{SqliteInventory, read};
 use crate::domain::{Customer, Order, OrderId, Reason, Sku, Timestamp};
 use crate::inventory::bounds::check_items;
@@ -233,7 +233,7 @@ fn batch_row(row: &Row<'_>) -> Result<BatchRow, Error> {
 }
 
 fn find(connection: &Connection, filter: &OrderFilter) -> Result<Vec<Order>, Error> {
-    let mut sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE TRUE");
+    let mut sql = format!("SELECT {ORDER_COLUMNS} FROM {ORDERS} WHERE TRUE");
     let mut values: Vec<Box<dyn ToSql>> = Vec::new();
     let mut only = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {
@@ -243,27 +243,27 @@ fn find(connection: &Connection, filter: &OrderFilter) -> Result<Vec<Order>, Err
         }
     };
     only(
-        "state =",
+        "coalesce(s.state, 1) =",
         filter.state.map(|state| Box::new(state.code()) as _),
     );
     only(
-        "reason =",
+        "s.reason =",
         filter
             .reason
             .map(|reason: Reason| Box::new(reason.as_str()) as _),
     );
     only(
-        "customer =",
+        "o.customer =",
         filter
             .customer
             .as_ref()
             .map(|customer: &Customer| Box::new(customer.to_string()) as _),
     );
     only(
-        "order_id >",
+        "o.order_id >",
         filter.after.map(|after| Box::new(*after.as_bytes()) as _),
     );
-    sql.push_str(" ORDER BY order_id");
+    sql.push_str(" ORDER BY o.order_id");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut orders = statement.query(rusqlite::params_from_iter(values))?;
     let mut found = Vec::new();

@@ -48,10 +48,11 @@ const QUERIES: &[Query] = &[
     },
     Query {
         check: Check::Conservation,
-        sql: "WITH lines AS (SELECT state, json_extract(line.value, '$[0]') AS sku, \
+        sql: "WITH lines AS (SELECT coalesce(s.state, 1) AS state, json_extract(line.value, '$[0]') AS sku, \
                  json_extract(line.value, '$[1]') AS units \
-             FROM orders, json_each(iif(json_valid(orders.lines), orders.lines, '[]')) AS line \
-             WHERE state IN (1, 2)), \
+             FROM orders AS o LEFT JOIN settlements AS s ON s.order_id = o.order_id, \
+                 json_each(iif(json_valid(o.body), o.body, '[]'), '$[4]') AS line \
+             WHERE coalesce(s.state, 1) IN (1, 2)), \
          carts AS (SELECT sku, sum(iif(state = 1, units, 0)) AS blocked, sum(iif(state = 2, units, 0)) AS sold \
              FROM lines GROUP BY sku) \
          SELECT items.sku, 'blocked is ' || items.blocked || ' and sold ' || items.sold || ', but its orders hold ' \
@@ -72,24 +73,30 @@ const QUERIES: &[Query] = &[
     Query {
         check: Check::Conservation,
         sql: "SELECT lower(hex(order_id)) AS order_id, 'its cart cannot be read', 1 \
-         FROM orders WHERE NOT json_valid(lines)",
+         FROM orders WHERE iif(json_valid(body), json_type(body, '$[4]'), '') IS NOT 'array'",
     },
     Query {
         check: Check::Uniqueness,
-        sql: "SELECT lower(hex(refunds.order_id)) AS order_id, \
-         iif(orders.state IS NULL, 'refunded, and there is no such order', 'refunded, and it did not fail'), 1 \
-         FROM refunds LEFT JOIN orders ON orders.order_id = refunds.order_id \
-         WHERE orders.state IS NOT 3",
+        sql: "SELECT lower(hex(r.order_id)) AS order_id, \
+         iif(o.order_id IS NULL, 'refunded, and there is no such order', 'refunded, and it did not fail'), 1 \
+         FROM refunds AS r LEFT JOIN orders AS o ON o.order_id = r.order_id \
+             LEFT JOIN settlements AS s ON s.order_id = r.order_id \
+         WHERE o.order_id IS NULL OR s.state IS NOT 3",
+    },
+    Query {
+        check: Check::Uniqueness,
+        sql: "SELECT lower(hex(s.order_id)) AS order_id, 'settled, and there is no such order', 1 \
+         FROM settlements AS s LEFT JOIN orders AS o ON o.order_id = s.order_id WHERE o.order_id IS NULL",
     },
     Query {
         check: Check::Unpaid,
         sql: "SELECT lower(hex(order_id)) AS order_id, 'placed without a time of settlement, or with a reason to fail', 1 \
-         FROM orders WHERE state = 2 AND (settled_at IS NULL OR reason IS NOT NULL)",
+         FROM settlements WHERE state = 2 AND (settled_at IS NULL OR reason IS NOT NULL)",
     },
     Query {
         check: Check::Uniqueness,
-        sql: "SELECT lower(hex(order_id)) AS order_id, 'failed without a reason, or blocked with one', 1 \
-         FROM orders WHERE (state = 3) <> (reason IS NOT NULL)",
+        sql: "SELECT lower(hex(order_id)) AS order_id, 'failed without a reason', 1 \
+         FROM settlements WHERE state = 3 AND reason IS NULL",
     },
     Query {
         check: Check::Unrefunded,
@@ -98,8 +105,8 @@ const QUERIES: &[Query] = &[
     },
 ];
 
-const OVERDUE: &str =
-    "SELECT order_id FROM orders WHERE state = 1 AND hold_until < ?1 ORDER BY order_id";
+const OVERDUE: &str = "SELECT o.order_id FROM orders AS o LEFT JOIN settlements AS s ON s.order_id = o.order_id \
+     WHERE s.order_id IS NULL AND o.hold_until < ?1 ORDER BY o.order_id";
 
 impl<C: Clock> Auditing for SqliteInventory<C> {
     async fn store_id(&self) -> Result<Uuid, ports::Error> {

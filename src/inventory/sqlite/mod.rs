@@ -19,7 +19,7 @@ use super::decide::{self, Book, Context};
 use super::{
     HoldEnd, Inventory, Owed, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
 };
-use crate::domain::{Order, OrderId, OrderState, Sku};
+use crate::domain::{Order, OrderId, OrderState, Sku, Timestamp};
 use crate::ports::{Clock, Error};
 use crate::sqlite::Store;
 
@@ -43,6 +43,18 @@ impl<C: Clock> SqliteInventory<C> {
             store,
             clock: Arc::new(clock),
         })
+    }
+}
+
+impl<C: Clock> SqliteInventory<C> {
+    /// Closes batches, so that nobody looks through their orders again. The next sweep makes up for it if it fails.
+    async fn close_batches(&self, holds: Vec<Timestamp>) {
+        let closed = self.store.write("close batches", move |connection| {
+            write::close_batches(connection, &holds)
+        });
+        if let Err(error) = closed.await {
+            tracing::debug!(error = %error.chain(), "batches stay open");
+        }
     }
 }
 
@@ -132,9 +144,22 @@ impl<C: Clock> Inventory for SqliteInventory<C> {
 
     async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
         let now = self.clock.now();
-        self.store.read("read overdue orders", |connection| {
-            read::expired(connection, now, after, limit)
-        })
+        let mut after = after.unwrap_or(HoldEnd::FIRST);
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let read = self.store.read("read overdue orders", |connection| {
+                read::overdue(connection, now, after, limit - found.len())
+            })?;
+            found.extend(read.orders);
+            if !read.exhausted.is_empty() {
+                self.close_batches(read.exhausted).await;
+            }
+            match read.next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        Ok(found)
     }
 
     async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {

@@ -1,17 +1,21 @@
 //! Reads, inside and outside of write transactions.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use rusqlite::{Connection, Error, OptionalExtension, Row};
 
-use super::rows::{self, ORDER_COLUMNS};
-use crate::domain::{Order, OrderId, Sku, Timestamp};
+use super::rows::{self, ORDER_COLUMNS, ORDERS};
+use crate::domain::{Order, OrderId, OrderState, Sku, Timestamp};
 use crate::findings;
 use crate::inventory::decide::ItemRow;
 use crate::inventory::{HoldEnd, Owed, Refund, StockLevel};
 
-/// How many held orders are looked at for the earliest hold on an item.
-const HOLDS_READ_MAX: usize = 1_000;
+/// How many orders of open batches are looked at for the earliest hold on an item.
+const HOLDS_READ_MAX: usize = 2_000;
+
+/// How many holds are looked at for overdue orders at once.
+const HOLDS_MAX: u8 = 16;
 
 /// The number of the last batch.
 pub(super) fn batches(connection: &Connection) -> Result<u64, Error> {
@@ -72,7 +76,7 @@ pub(super) fn orders<'a>(
     ids: impl Iterator<Item = &'a OrderId>,
 ) -> Result<Vec<Option<Order>>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ORDER_COLUMNS} FROM orders WHERE order_id = ?1"
+        "SELECT {ORDER_COLUMNS} FROM {ORDERS} WHERE o.order_id = ?1"
     ))?;
     ids.map(|id| statement.query_row([id.as_bytes()], rows::order).optional())
         .collect()
@@ -88,35 +92,71 @@ pub(super) fn readable<T>(row: &Row<'_>, read: impl Fn(&Row<'_>) -> Result<T, Er
     reading.ok()
 }
 
-/// Overdue orders, the longest overdue first.
-pub(super) fn expired(
+/// Some of the overdue orders.
+#[derive(Default)]
+pub(super) struct Overdue {
+    /// The longest overdue first.
+    pub(super) orders: Vec<Order>,
+    /// Holds that ran out and whose orders have all ended.
+    pub(super) exhausted: Vec<Timestamp>,
+    /// Where to go on; none at the end.
+    pub(super) next: Option<HoldEnd>,
+}
+
+/// Reads overdue orders, a hold at a time.
+pub(super) fn overdue(
     connection: &Connection,
     now: Timestamp,
-    after: Option<HoldEnd>,
+    after: HoldEnd,
     limit: usize,
-) -> Result<Vec<Order>, Error> {
-    let after = after.unwrap_or(HoldEnd::FIRST);
+) -> Result<Overdue, Error> {
+    let holds: Vec<Timestamp> = connection
+        .prepare_cached(
+            "SELECT DISTINCT hold_until FROM batches WHERE closed = 0 AND hold_until BETWEEN ?1 AND ?2 \
+             ORDER BY hold_until LIMIT ?3",
+        )?
+        .query_map((after.hold_until.millis(), now.millis(), i64::from(HOLDS_MAX)), |row| {
+            rows::time(row, 0)
+        })?
+        .collect::<Result<_, _>>()?;
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ORDER_COLUMNS} FROM orders
-         WHERE state = 1 AND hold_until <= ?1 AND (hold_until, order_id) > (?2, ?3)
-         ORDER BY hold_until, order_id"
+        "SELECT {ORDER_COLUMNS} FROM batches AS b CROSS JOIN {ORDERS} \
+         WHERE b.closed = 0 AND b.hold_until = ?1 AND o.batch_id = b.batch_id AND s.order_id IS NULL AND o.order_id > ?2 \
+         ORDER BY o.order_id"
     ))?;
-    let mut overdue = statement.query((
-        now.millis(),
-        after.hold_until.millis(),
-        after.order_id.as_bytes(),
-    ))?;
-    let mut found = Vec::new();
-    while found.len() < limit
-        && let Some(row) = overdue.next()?
-    {
-        found.extend(readable(row, rows::order));
+    let mut found = Overdue::default();
+    for hold in &holds {
+        let first = if *hold == after.hold_until {
+            after.order_id
+        } else {
+            HoldEnd::FIRST.order_id
+        };
+        let mut orders = statement.query((hold.millis(), first.as_bytes()))?;
+        let mut is_exhausted = first == HoldEnd::FIRST.order_id;
+        while let Some(row) = orders.next()? {
+            is_exhausted = false;
+            found.orders.extend(readable(row, rows::order));
+            if found.orders.len() == limit {
+                return Ok(found);
+            }
+        }
+        if is_exhausted {
+            found.exhausted.push(*hold);
+        }
     }
+    // Behind all orders of the last hold.
+    found.next = holds
+        .last()
+        .filter(|_| holds.len() == usize::from(HOLDS_MAX))
+        .map(|last| HoldEnd {
+            hold_until: last.plus(Duration::from_millis(1)),
+            ..HoldEnd::FIRST
+        });
     Ok(found)
 }
 
-/// Fills in when the earliest hold on each item runs out. Of more than 1,000 held orders only the earliest are read:
-/// an item that is not among them is held until the last of these at least.
+/// Fills in when the earliest hold on each item runs out. Of very many orders only those of the oldest open batches are
+/// read: an item that is not among them is held until the last of these at least.
 pub(super) fn earliest_holds(
     connection: &Connection,
     levels: &mut [Option<StockLevel>],
@@ -132,7 +172,8 @@ pub(super) fn earliest_holds(
         return Ok(());
     }
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ORDER_COLUMNS} FROM orders WHERE state = 1 ORDER BY hold_until LIMIT {HOLDS_READ_MAX}"
+        "SELECT {ORDER_COLUMNS} FROM batches AS b CROSS JOIN {ORDERS} WHERE b.closed = 0 AND o.batch_id = b.batch_id \
+         ORDER BY b.hold_until LIMIT {HOLDS_READ_MAX}"
     ))?;
     let mut held = statement.query([])?;
     let mut last = None;
@@ -140,7 +181,10 @@ pub(super) fn earliest_holds(
         let Some(order) = readable(row, rows::order) else {
             continue;
         };
-        last = Some(order.hold_until);
+        last = last.max(Some(order.hold_until));
+        if order.state != OrderState::Blocked {
+            continue;
+        }
         for line in &order.lines {
             if let Some(until @ None) = wanted.get_mut(&line.sku) {
                 *until = Some(order.hold_until);

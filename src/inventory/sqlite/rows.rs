@@ -3,14 +3,15 @@
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 
-use crate::domain::{
-    BatchRef, CartHash, Customer, Money, Order, OrderId, OrderState, Reason, Timestamp,
-};
-use crate::inventory::lines;
+use crate::domain::{Customer, Money, Order, OrderId, OrderState, Reason, Timestamp};
+use crate::inventory::body::{self, Columns, Ended};
 
-/// The columns of an order, in the order in which [`order`] reads and [`super::write`] writes them.
-pub(super) const ORDER_COLUMNS: &str = "order_id, customer, cart_hash, lines, amount, state, reason, accepted_at, \
-     decided_at, hold_until, settled_at, batch_id, batch_position";
+/// The columns of an order that [`order`] reads, out of [`ORDERS`].
+pub(super) const ORDER_COLUMNS: &str =
+    "o.order_id, o.customer, o.body, o.hold_until, o.batch_id, s.state, s.reason, s.settled_at";
+
+/// Orders with how they ended.
+pub(super) const ORDERS: &str = "orders AS o LEFT JOIN settlements AS s ON s.order_id = o.order_id";
 
 pub(super) fn id(row: &Row<'_>, column: usize) -> Result<OrderId, Error> {
     row.get(column).map(OrderId::from_bytes)
@@ -47,37 +48,32 @@ pub(super) fn bad(
 
 /// Reads a row of [`ORDER_COLUMNS`].
 pub(super) fn order(row: &Row<'_>) -> Result<Order, Error> {
-    let state: u8 = row.get(5)?;
     let text = |column: usize| row.get_ref(column)?.as_str_or_null().map_err(Error::from);
-    Ok(Order {
+    let state: Option<u8> = row.get(5)?;
+    let ended = match state {
+        None => None,
+        Some(code) => Some(Ended {
+            state: OrderState::from_code(code)
+                .ok_or(Error::IntegralValueOutOfRange(5, code.into()))?,
+            reason: text(6)?
+                .map(str::parse::<Reason>)
+                .transpose()
+                .map_err(|source| bad(6, Type::Text, source))?,
+            settled_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
+        }),
+    };
+    let columns = Columns {
         order_id: id(row, 0)?,
         customer: text(1)?
             .map(Customer::new)
             .transpose()
             .map_err(|source| bad(1, Type::Text, source))?,
-        cart_hash: row.get::<_, Option<[u8; 16]>>(2)?.map(CartHash::from_bytes),
-        lines: lines::unpack(text(3)?.unwrap_or("[]"))
-            .map_err(|source| bad(3, Type::Text, source))?,
-        amount: money(row, 4)?,
-        state: OrderState::from_code(state)
-            .ok_or(Error::IntegralValueOutOfRange(5, state.into()))?,
-        reason: text(6)?
-            .map(str::parse::<Reason>)
-            .transpose()
-            .map_err(|source| bad(6, Type::Text, source))?,
-        accepted_at: time(row, 7)?,
-        decided_at: time(row, 8)?,
-        hold_until: time(row, 9)?,
-        settled_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
-        batch: match (
-            row.get::<_, Option<i64>>(11)?,
-            row.get::<_, Option<u32>>(12)?,
-        ) {
-            (Some(_), Some(position)) => Some(BatchRef {
-                id: number(row, 11)?,
-                position,
-            }),
-            _ => None,
-        },
-    })
+        hold_until: time(row, 3)?,
+        batch_id: row
+            .get::<_, Option<i64>>(4)?
+            .map(|_| number(row, 4))
+            .transpose()?,
+        ended,
+    };
+    body::unpack(text(2)?.unwrap_or_default(), columns).map_err(|source| bad(2, Type::Text, source))
 }

@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, Error, params};
 
-use super::rows::{self, ORDER_COLUMNS};
-use crate::domain::{OrderId, OrderState, Timestamp};
+use super::rows;
+use crate::domain::{Customer, OrderId, OrderState, Reason, Timestamp};
+use crate::inventory::body;
 use crate::inventory::decide::{Changes, Context};
-use crate::inventory::lines;
 
-/// Counters, orders, refunds.
+/// Counters, orders, how orders ended, refunds.
 pub(super) fn changes(connection: &Connection, changes: &Changes) -> Result<(), Error> {
     let mut update = connection.prepare_cached(
         "UPDATE items SET available = ?2, blocked = ?3, sold = ?4, version = ?5 WHERE sku = ?1",
@@ -21,37 +21,26 @@ pub(super) fn changes(connection: &Connection, changes: &Changes) -> Result<(), 
             rows::stored(level.version)
         ])?;
     }
-    let mut insert = connection.prepare_cached(&format!(
-        "INSERT INTO orders ({ORDER_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-    ))?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO orders (order_id, customer, body, hold_until, batch_id) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
     for order in &changes.inserted {
         insert.execute(params![
             order.order_id.as_bytes(),
-            order.customer.as_ref().map(crate::domain::Customer::as_str),
-            order
-                .cart_hash
-                .as_ref()
-                .map(crate::domain::CartHash::as_bytes),
-            lines::pack(&order.lines),
-            order.amount.minor(),
-            order.state.code(),
-            order.reason.map(crate::domain::Reason::as_str),
-            order.accepted_at.millis(),
-            order.decided_at.millis(),
+            order.customer.as_ref().map(Customer::as_str),
+            body::pack(order),
             order.hold_until.millis(),
-            order.settled_at.map(Timestamp::millis),
             order.batch.map(|batch| rows::stored(batch.id)),
-            order.batch.map(|batch| batch.position),
         ])?;
     }
-    let mut update = connection.prepare_cached(
-        "UPDATE orders SET state = ?2, reason = ?3, settled_at = ?4 WHERE order_id = ?1",
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO settlements (order_id, state, reason, settled_at) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for order in &changes.updated {
-        update.execute(params![
+    for order in changes.ended() {
+        insert.execute(params![
             order.order_id.as_bytes(),
             order.state.code(),
-            order.reason.map(crate::domain::Reason::as_str),
+            order.reason.map(Reason::as_str),
             order.settled_at.map(Timestamp::millis),
         ])?;
     }
@@ -89,13 +78,27 @@ pub(super) fn batch(
         .prepare_cached("UPDATE store SET batches = ?1")?
         .execute([rows::stored(context.batch_id)])?;
     connection
-        .prepare_cached("INSERT INTO batches VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT INTO batches (batch_id, decided_at, hold_until, orders, blocked, closed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5 = 0)",
+        )?
         .execute(params![
             rows::stored(context.batch_id),
             context.now.millis(),
+            context.now.plus(context.hold).millis(),
             count(changes.inserted.len()),
             count(blocked),
         ])?;
+    Ok(())
+}
+
+/// Closes the batches whose holds ran out at these times: all of their orders have ended, and nothing ends twice.
+pub(super) fn close_batches(connection: &Connection, holds: &[Timestamp]) -> Result<(), Error> {
+    let mut update = connection
+        .prepare_cached("UPDATE batches SET closed = 1 WHERE closed = 0 AND hold_until = ?1")?;
+    for hold in holds {
+        update.execute([hold.millis()])?;
+    }
     Ok(())
 }
 

@@ -22,8 +22,8 @@ pub enum Tamper {
 }
 
 impl Tamper {
-    /// The statement that does it; `lines` is the column with an order's cart.
-    pub fn sql(self, lines: &str) -> String {
+    /// The statement that does it.
+    pub fn sql(self) -> String {
         match self {
             Self::Blocked(name, units) => {
                 format!("UPDATE items SET blocked = {units} WHERE sku = '{name}'")
@@ -31,7 +31,7 @@ impl Tamper {
             Self::NoItem(name) => format!("DELETE FROM items WHERE sku = '{name}'"),
             Self::Cart(number) => {
                 let id = id(number).to_string().replace('-', "");
-                format!("UPDATE orders SET {lines} = '[[' WHERE order_id = X'{id}'")
+                format!("UPDATE orders SET body = '[[' WHERE order_id = X'{id}'")
             }
         }
     }

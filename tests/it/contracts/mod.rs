@@ -28,7 +28,7 @@ mod over_sqlite;
 // The suites of one adapter alone, under names that the macro below finds.
 pub use over_mysql::{
     audits as mysql_audits, commits as mysql_commits, limits as mysql_limits, locks as mysql_locks,
-    schema as mysql_schema,
+    sales as mysql_sales, schema as mysql_schema,
 };
 
 use std::any::Any;

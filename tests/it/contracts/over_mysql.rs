@@ -8,11 +8,13 @@ pub mod commits;
 mod database;
 pub mod limits;
 pub mod locks;
+pub mod sales;
 pub mod schema;
 
 use oms::inventory::mysql::MysqlInventory;
 
 use self::database::Database;
+use super::damage::Tamper;
 use super::{Fixture, Opened};
 use crate::model::ManualClock;
 
@@ -33,9 +35,22 @@ async fn on_database(variable: &str) -> Result<OnDatabase, String> {
         .passing_by(move |by| Box::pin(shifting.clone().age(by)))
         .tampered_by(move |what| {
             let database = tampered.clone();
-            Box::pin(async move { database.run(&what.sql("cart_lines")).await })
+            Box::pin(async move { database.run(&tampering(what)).await })
         });
     Ok(OnDatabase { store, database })
+}
+
+/// The statement that tampers with a store as anybody sees it, with what was sold and is not folded in.
+fn tampering(what: Tamper) -> String {
+    match what {
+        Tamper::Blocked(name, _) => format!(
+            "{}; UPDATE items SET blocked = blocked + (SELECT COALESCE(SUM(sale.units), 0) FROM sales \
+             JOIN JSON_TABLE(sales.units, '$[*]' COLUMNS (sku VARCHAR(64) PATH '$[0]', units BIGINT PATH '$[1]')) AS sale \
+             WHERE sale.sku = '{name}') WHERE sku = '{name}'",
+            what.sql()
+        ),
+        other => other.sql(),
+    }
 }
 
 /// The suites of the inventory, and those of this adapter, over one server.
@@ -84,6 +99,9 @@ macro_rules! suites_over {
         }
         mod commits {
             crate::contracts::over_mysql::commits::commits_suite!($adapter, #[tokio::test], super::own);
+        }
+        mod sales {
+            crate::contracts::over_mysql::sales::sales_suite!($adapter, #[tokio::test], super::own);
         }
         mod schema {
             crate::contracts::over_mysql::schema::schema_suite!($adapter, #[tokio::test], super::own);

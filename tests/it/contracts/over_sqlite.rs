@@ -43,7 +43,7 @@ fn open<T>(
 pub(super) async fn tamper(path: PathBuf, what: Tamper) {
     let client = rusqlite::Connection::open(path).unwrap();
     client.busy_timeout(Duration::from_secs(10)).unwrap();
-    client.execute_batch(&what.sql("lines")).unwrap();
+    client.execute_batch(&what.sql()).unwrap();
 }
 
 mod damage {

@@ -99,8 +99,8 @@ fn what_a_killed_worker_had_in_hand_is_taken_over_within_five_seconds() {
         (store.knows(id) && store.backlog() == 0).then_some(())
     });
     within(Duration::from_secs(20), "the end of every hold", || {
-        let since =
-            "SELECT count(*) FROM orders WHERE state = 1 AND hold_until - decided_at <= 2000";
+        let since = "SELECT count(*) FROM orders WHERE hold_until - json_extract(body, '$[2]') <= 2000 \
+             AND order_id NOT IN (SELECT order_id FROM settlements)";
         (store.number(since) == 0).then_some(())
     });
     assert!(worker.stderr().lines().count() <= 5, "{}", worker.stderr());

@@ -59,7 +59,9 @@ impl Store {
 
     /// Orders that are neither placed nor failed.
     fn open(&self) -> i64 {
-        self.number("SELECT count(*) FROM orders WHERE state = 1")
+        self.number(
+            "SELECT count(*) FROM orders WHERE order_id NOT IN (SELECT order_id FROM settlements)",
+        )
     }
 
     /// Whether the database knows an order.

@@ -255,3 +255,39 @@ fn an_offset_that_could_not_be_committed_is_committed_later_and_the_queue_drains
     assert_eq!(queue.query_row(committed, [], |row| row.get(0)), Ok(1));
     audited(&place);
 }
+
+#[test]
+fn a_batch_that_nobody_can_decide_for_long_is_reported() {
+    let place = Place::seeded(1, 5);
+    let apart = [
+        "--queue-url",
+        "sqlite:queue.db",
+        "--status-url",
+        "sqlite:queue.db",
+    ];
+    let with = |args: &[&'static str]| [args, &apart].concat();
+    // Records the gateway, which is a write.
+    place.ok(&with(&["worker", "--drain"]));
+    let serve = Serve::start(&place, &apart);
+    let _lock = hold(&place.data_dir().join("oms.db.write.lock"));
+    let cart = r#"{"customer":"c1","lines":[{"sku":"SKU-00001","quantity":1}]}"#;
+    let (status, accepted) = serve.send("POST /v1/carts", cart);
+    assert_eq!(status, 202, "{accepted}");
+    // As long as a restart of a database takes, nothing is said.
+    let problem = within(Duration::from_secs(90), "the report of the batch", || {
+        let (status, problem) = serve.send("GET /readyz", "");
+        let detail = problem["detail"].as_str().unwrap_or_default().to_owned();
+        (status == 503 && detail.contains("the batch at")).then_some(detail)
+    });
+    assert!(
+        problem.contains("partition 0, offset 0 has failed for 3"),
+        "{problem}"
+    );
+    assert!(problem.contains("another process"), "{problem}");
+    let done = place.run(&with(&["doctor", "--json"]));
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(
+        done.stdout.contains("is another process stopped?"),
+        "{done:?}"
+    );
+}

@@ -101,10 +101,10 @@ fn units_sold_beyond_all_there_ever_were_are_oversold() {
 fn a_deleted_order_is_missed_by_its_item_and_by_the_gateway() {
     let shop = Shop::open();
     let id = &shop.placed;
-    shop.falsify(
-        "oms.db",
-        &format!("DELETE FROM orders WHERE order_id = {}", blob(id)),
-    );
+    for table in ["orders", "settlements"] {
+        let sql = format!("DELETE FROM {table} WHERE order_id = {}", blob(id));
+        shop.falsify("oms.db", &sql);
+    }
     shop.says_no("conservation", 2, "SKU-00001");
     shop.says_no("unpaid", 1, id);
 }
@@ -165,12 +165,12 @@ fn a_hold_that_nobody_ends_is_found() {
     let shop = Shop::open();
     shop.falsify(
         "oms.db",
-        "UPDATE orders SET hold_until = hold_until - 661000 WHERE state = 1",
+        "UPDATE orders SET hold_until = hold_until - 661000 WHERE order_id NOT IN (SELECT order_id FROM settlements)",
     );
     let connection = Connection::open(shop.place.data_dir().join("oms.db")).unwrap();
     let id: String = connection
         .query_row(
-            "SELECT lower(hex(order_id)) FROM orders WHERE state = 1",
+            "SELECT lower(hex(order_id)) FROM orders WHERE order_id NOT IN (SELECT order_id FROM settlements)",
             [],
             |row| row.get(0),
         )
@@ -204,8 +204,9 @@ fn a_storm_on_a_store_that_was_edited_by_hand_says_what_is_wrong_and_ends() {
     // What is held of one item is gone, its order is overdue, and an order that failed counts as placed.
     for sql in [
         "UPDATE items SET available = 0, blocked = 0 WHERE sku = 'SKU-00002'",
-        "UPDATE orders SET hold_until = 1 WHERE state = 1",
-        "UPDATE orders SET state = 2, reason = NULL, settled_at = NULL WHERE state = 3",
+        "UPDATE batches SET hold_until = 1, closed = 0",
+        "UPDATE orders SET hold_until = 1 WHERE order_id NOT IN (SELECT order_id FROM settlements)",
+        "UPDATE settlements SET state = 2, reason = NULL, settled_at = NULL WHERE state = 3",
     ] {
         shop.falsify("oms.db", sql);
     }

@@ -76,15 +76,19 @@ pub async fn every_kind_of_damage_is_found_and_named(on: &OnDatabase) {
             vec![(Check::Conservation, "A")],
         ),
         (
-            "UPDATE orders SET cart_lines = REPLACE(cart_lines, '\"A\"', '\"B\"') WHERE state = 2"
-                .to_owned(),
-            "UPDATE orders SET cart_lines = REPLACE(cart_lines, '\"B\"', '\"A\"') WHERE state = 2"
-                .to_owned(),
+            format!(
+                "UPDATE orders SET body = REPLACE(body, '\"A\"', '\"B\"') WHERE order_id = X'{one}'"
+            ),
+            format!(
+                "UPDATE orders SET body = REPLACE(body, '\"B\"', '\"A\"') WHERE order_id = X'{one}'"
+            ),
             vec![(Check::Conservation, "A"), (Check::Conservation, "B")],
         ),
         (
-            format!("UPDATE orders SET state = 2, reason = NULL WHERE order_id = X'{two}'"),
-            format!("UPDATE orders SET state = 3, reason = 'declined' WHERE order_id = X'{two}'"),
+            format!("UPDATE settlements SET state = 2, reason = NULL WHERE order_id = X'{two}'"),
+            format!(
+                "UPDATE settlements SET state = 3, reason = 'declined' WHERE order_id = X'{two}'"
+            ),
             vec![
                 (Check::Conservation, "A"),
                 (Check::Conservation, "a\"\\π"),
@@ -92,12 +96,8 @@ pub async fn every_kind_of_damage_is_found_and_named(on: &OnDatabase) {
             ],
         ),
         (
-            format!(
-                "UPDATE orders SET cart_lines = CONCAT('[', cart_lines) WHERE order_id = X'{one}'"
-            ),
-            format!(
-                "UPDATE orders SET cart_lines = SUBSTRING(cart_lines, 2) WHERE order_id = X'{one}'"
-            ),
+            format!("UPDATE orders SET body = CONCAT('[', body) WHERE order_id = X'{one}'"),
+            format!("UPDATE orders SET body = SUBSTRING(body, 2) WHERE order_id = X'{one}'"),
             vec![
                 (Check::Conservation, placed.as_str()),
                 (Check::Conservation, "A"),
@@ -105,8 +105,8 @@ pub async fn every_kind_of_damage_is_found_and_named(on: &OnDatabase) {
             ],
         ),
         (
-            format!("UPDATE orders SET settled_at = NULL WHERE order_id = X'{one}'"),
-            format!("UPDATE orders SET settled_at = 1 WHERE order_id = X'{one}'"),
+            format!("UPDATE settlements SET settled_at = NULL WHERE order_id = X'{one}'"),
+            format!("UPDATE settlements SET settled_at = 1 WHERE order_id = X'{one}'"),
             vec![(Check::Unpaid, placed.as_str())],
         ),
         (

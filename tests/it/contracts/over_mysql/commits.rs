@@ -71,7 +71,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, plan: Arc<AtomicU8>
                 if plan.load(Ordering::SeqCst) == HANG {
                     std::future::pending::<()>().await;
                 }
-                let is_commit = up[..read].ends_with(b"\x03COMMIT");
+                let is_commit = up[..read].ends_with(b"COMMIT");
                 let planned = plan.load(Ordering::SeqCst);
                 if is_commit && planned == CUT_BEFORE {
                     plan.store(PASS, Ordering::SeqCst);

@@ -13,12 +13,11 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything stored with a time of the database's clock.
-const TIMES: [(&str, &str); 9] = [
-    ("orders", "accepted_at"),
-    ("orders", "decided_at"),
+const TIMES: [(&str, &str); 8] = [
     ("orders", "hold_until"),
-    ("orders", "settled_at"),
+    ("settlements", "settled_at"),
     ("batches", "decided_at"),
+    ("batches", "hold_until"),
     ("refunds", "recorded_at"),
     ("refunds", "executed_at"),
     ("adjustments", "adjusted_at"),
@@ -114,6 +113,20 @@ impl Database {
             );
             client.query_drop(statement).await.unwrap();
         }
+        // `[hash,accepted,decided,…`, as text: the server would write the JSON in another way.
+        let time = |place| {
+            format!(
+                "CAST(SUBSTRING_INDEX(SUBSTRING_INDEX(body, ',', {place}), ',', -1) AS SIGNED) - {}",
+                by.as_millis()
+            )
+        };
+        let statement = format!(
+            "UPDATE orders SET body = CONCAT(SUBSTRING_INDEX(body, ',', 1), ',', {}, ',', {}, \
+             SUBSTRING(body, 1 + LENGTH(SUBSTRING_INDEX(body, ',', 3)))) WHERE JSON_VALID(body)",
+            time(2),
+            time(3)
+        );
+        client.query_drop(statement).await.unwrap();
     }
 
     /// A connection that has been waiting for a lock, and for how many seconds.
@@ -123,7 +136,7 @@ impl Database {
     async fn waiting(&self, client: &mut Conn) -> Option<(u64, u64)> {
         let query = format!(
             "SELECT id, time FROM information_schema.processlist \
-             WHERE db = '{}' AND id <> CONNECTION_ID() AND info LIKE '%FOR UPDATE'",
+             WHERE db = '{}' AND id <> CONNECTION_ID() AND info LIKE '%FOR UPDATE%'",
             self.dropped.name
         );
         client.query_first(query).await.unwrap()
