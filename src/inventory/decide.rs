@@ -47,9 +47,6 @@ pub struct ItemRow {
 pub struct Changes {
     /// Items whose counters changed, ordered by SKU, with their new counters.
     pub levels: Vec<StockLevel>,
-    /// How the counters of [`Changes::levels`] differ from what was loaded, in the same order: for adapters that
-    /// write deltas.
-    pub deltas: Vec<Delta>,
     /// Orders to insert, ordered by id.
     pub inserted: Vec<Order>,
     /// Orders to update (state, reason, `settled_at`), ordered by id.
@@ -69,19 +66,6 @@ impl Changes {
         ended.sort_unstable_by_key(|order| order.order_id);
         ended
     }
-}
-
-/// By how much an item's counters changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Delta {
-    /// Change of `available`.
-    pub available: i64,
-    /// Change of `blocked`.
-    pub blocked: i64,
-    /// Change of `sold`.
-    pub sold: i64,
-    /// How many versions passed.
-    pub versions: u64,
 }
 
 /// When and how a batch is decided.

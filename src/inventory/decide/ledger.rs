@@ -1,20 +1,30 @@
 //! The running account of a batch: what it has moved, decided and owes so far.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Book, Changes, Context, Damage, Delta, ItemRow};
+use super::{Book, Changes, Context, Damage, ItemRow};
 use crate::domain::{Money, Order, OrderId, OrderLine, OrderState, Reason, Sku};
 use crate::inventory::types::{Refund, StockLevel};
 
 /// What has changed so far.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    deltas: HashMap<Sku, Delta>,
+    /// Items whose counters have changed.
+    changed: BTreeSet<Sku>,
     /// Each once: it was not in the book before.
     pub(super) inserted: Vec<OrderId>,
     /// Each once: it was BLOCK before, and is not any more.
     updated: Vec<OrderId>,
     refunds: Vec<Refund>,
+}
+
+/// By how much an item's counters change.
+#[derive(Debug, Clone, Copy)]
+struct Delta {
+    available: i64,
+    blocked: i64,
+    sold: i64,
+    versions: u64,
 }
 
 /// Where units go.
@@ -107,14 +117,8 @@ impl Ledger {
                 return Err(damage);
             }
         }
-        for line in lines {
-            let step = to.of(line.quantity.units());
-            let delta = self.deltas.entry(line.sku.clone()).or_default();
-            delta.available += step.available;
-            delta.blocked += step.blocked;
-            delta.sold += step.sold;
-            delta.versions += step.versions;
-        }
+        self.changed
+            .extend(lines.iter().map(|line| line.sku.clone()));
         Ok(())
     }
 
@@ -160,8 +164,6 @@ impl Ledger {
 
     /// What has to be written. The orders move out of the book: there is no more to decide on it.
     pub(super) fn changes(self, book: &mut Book) -> Changes {
-        let mut deltas: Vec<(Sku, Delta)> = self.deltas.into_iter().collect();
-        deltas.sort_by(|a, b| a.0.cmp(&b.0));
         let mut orders = |mut ids: Vec<OrderId>| -> Vec<Order> {
             ids.sort_unstable();
             ids.iter().filter_map(|id| book.orders.remove(id)).collect()
@@ -170,12 +172,12 @@ impl Ledger {
         let mut refunds = self.refunds;
         refunds.sort_by_key(|refund| refund.order_id);
         Changes {
-            levels: deltas
+            levels: self
+                .changed
                 .iter()
-                .filter_map(|(sku, _)| book.items.get(sku))
+                .filter_map(|sku| book.items.get(sku))
                 .map(|row| row.level.clone())
                 .collect(),
-            deltas: deltas.into_iter().map(|(_, delta)| delta).collect(),
             inserted,
             updated,
             refunds,

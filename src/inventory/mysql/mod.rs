@@ -1,7 +1,7 @@
 //! The inventory in a MySQL (8.4 or newer) or MariaDB (10.11 or newer) database. Deadlines go by the database's clock.
 //!
-//! Every write is one transaction under READ COMMITTED: it locks rows, loads them into a [`Book`], lets [`decide`] decide,
-//! and writes what changed.
+//! Every write is one transaction under READ COMMITTED: it locks items, loads them into a [`Book`], lets [`decide`] decide,
+//! and writes what changed. Confirming alone locks nothing: see [`settle`] and [`sales`].
 //!
 //! [`Book`]: super::decide::Book
 //! [`decide`]: super::decide

@@ -2,7 +2,6 @@
 
 use nix::sys::signal::Signal;
 
-use super::server::free_port;
 use super::*;
 use crate::ports::ErrorKind;
 
@@ -15,7 +14,10 @@ async fn kind_of_write(store: &Store, clock: &ManualClock) -> (Option<ErrorKind>
 
 #[tokio::test]
 async fn a_dead_port_is_named_soon() {
-    let port = free_port();
+    // Taken, so that nobody else listens there, and not listening.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = taken.local_addr().unwrap().port();
     for scheme in ["redis", "redis-cluster"] {
         let url: RedisUrl = format!("{scheme}://127.0.0.1:{port}").parse().unwrap();
         let began = Instant::now();
