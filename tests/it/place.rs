@@ -1,11 +1,13 @@
 //! A working directory with a data directory in it, and the program started there.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 /// How long a command may run that is to end by itself; it is killed then.
 const RUN_MAX: Duration = Duration::from_secs(120);
@@ -133,4 +135,13 @@ pub fn clear_settings(command: &mut Command) {
         }
     }
     command.env_remove("NO_COLOR");
+}
+
+/// A loopback address where nobody listens. It stays taken, so that no other test listens there.
+pub fn nowhere() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }

@@ -1,20 +1,13 @@
 //! Servers that are absent when a command starts.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use super::every::{WITH_STORES, a_few_at_a_time};
-use crate::place::{Done, Place};
+use crate::place::{Done, Place, nowhere};
 use crate::process::Process;
 
 /// Within this time every command says what is absent.
 const SAID_WITHIN: Duration = Duration::from_secs(10);
-
-/// A loopback address where nobody listens.
-fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
 
 /// What every command does without one server; the others are embedded.
 #[track_caller]
@@ -45,14 +38,14 @@ fn said(done: &Done) -> String {
 
 #[test]
 fn without_mysql_every_command_says_so_and_where_and_what_to_do() {
-    let address = nowhere();
+    let address = nowhere().to_string();
     let url = format!("mysql://oms:hunter2@{address}/oms");
     every_command_says("--inventory-url", &url, "mysql", &address);
 }
 
 #[test]
 fn without_kafka_every_command_says_so_and_where_and_what_to_do() {
-    let address = nowhere();
+    let address = nowhere().to_string();
     let url = format!(
         "kafka://{address}/carts?security.protocol=SASL_PLAINTEXT&sasl.mechanism=PLAIN&sasl.username=oms&\
          sasl.password=hunter2"
@@ -62,14 +55,14 @@ fn without_kafka_every_command_says_so_and_where_and_what_to_do() {
 
 #[test]
 fn without_redis_every_command_says_so_and_where_and_what_to_do() {
-    let address = nowhere();
+    let address = nowhere().to_string();
     let url = format!("redis://:hunter2@{address}");
     every_command_says("--status-url", &url, "Redis", &address);
 }
 
 #[test]
 fn without_the_inventory_service_every_command_says_so_and_where_and_what_to_do() {
-    let address = nowhere();
+    let address = nowhere().to_string();
     let url = format!("http://oms:hunter2@{address}");
     every_command_says("--inventory-url", &url, "inventory service", &address);
 }

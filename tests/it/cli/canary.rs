@@ -1,7 +1,6 @@
 //! A password that must not come out anywhere: looked for in everything that every command prints and writes.
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
 use std::path::Path;
 
 use clap::Parser as _;
@@ -10,7 +9,7 @@ use oms::cli::Cli;
 use oms::config::{Config, Flags, System};
 
 use super::every::{WITH_STORES, WITHOUT_STORES, a_few_at_a_time};
-use crate::place::{Done, Place};
+use crate::place::{Done, Place, nowhere};
 use crate::process::{PATIENCE, Process, Serve};
 
 /// What is looked for: it survives decoding, and no library takes it apart.
@@ -160,12 +159,6 @@ fn nothing_shows_in(secrets: &[Secret], asked: impl Fn(&str) -> bool) {
         }
     }
     told.leaves_nothing();
-}
-
-/// A loopback address where nobody listens.
-fn nowhere() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 fn secret(name: &'static str, url: String) -> Secret {

@@ -12,12 +12,12 @@ use oms::inventory::{
 };
 use oms::ports::{Error, ErrorKind};
 
-use super::server::{canned, nowhere};
+use super::server::canned;
 use super::service::{self, Service};
 use crate::faults::{Fault, Faults, Faulty, Op};
 use crate::make::{accepted, id, item, sku};
 use crate::model::{Gate, ManualClock, ModelInventory};
-use crate::place::{Done, Place};
+use crate::place::{Done, Place, nowhere};
 use crate::process::Process;
 
 fn batch(numbers: std::ops::Range<u64>) -> ReserveBatch {
@@ -130,7 +130,7 @@ async fn a_change_that_was_sent_and_not_answered_may_have_been_done() {
     let url = format!("http://{}?timeout=100ms", service.address);
     let client = HttpInventory::open(&HttpUrl::parse(&url).unwrap()).unwrap();
     assert_eq!(kinds(&client).await, [UNKNOWN, UNKNOWN, UNAVAILABLE]);
-    let url = format!("http://{}", nowhere().await);
+    let url = format!("http://{}", nowhere());
     let client = HttpInventory::open(&HttpUrl::parse(&url).unwrap()).unwrap();
     assert_eq!(kinds(&client).await, [UNAVAILABLE; 3]);
     assert_eq!(

@@ -13,9 +13,10 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 use super::gateway::{self, Gateway};
-use super::server::{canned, nowhere};
+use super::server::canned;
 use crate::make::{customer, id, money};
 use crate::model::{Call, Gate, ManualClock, ModelPayments, Outcome};
+use crate::place::nowhere;
 
 const PASSWORD: &str = "canary/7f3a";
 
@@ -112,7 +113,7 @@ async fn a_gateway_that_is_away_or_busy_is_unavailable() {
         let client = HttpPayments::open(&server.url("", "")).unwrap();
         assert_eq!(kinds(&client).await, [UNAVAILABLE; 4], "{status}");
     }
-    let url = format!("http://{}", nowhere().await);
+    let url = format!("http://{}", nowhere());
     let client = HttpPayments::open(&HttpUrl::parse_gateway(&url).unwrap()).unwrap();
     assert_eq!(kinds(&client).await, [UNAVAILABLE; 4]);
     let (model, gateway) = gateway().await;
@@ -247,7 +248,7 @@ async fn a_password_is_sent_and_never_shown() {
             shown.push(format!("{error:?} {}", error.chain()));
         }
     }
-    let away = format!("http://{user}{}", nowhere().await);
+    let away = format!("http://{user}{}", nowhere());
     let client = HttpPayments::open(&HttpUrl::parse_gateway(&away).unwrap()).unwrap();
     for error in failures(&client).await.into_iter().flatten() {
         shown.push(format!("{error:?} {}", error.chain()));

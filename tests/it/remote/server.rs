@@ -111,9 +111,3 @@ pub async fn canned(status: u16, body: &str) -> (Server, Arc<Mutex<Vec<Asked>>>)
     });
     (Server::start(router).await, asked)
 }
-
-/// An address where nobody listens.
-pub async fn nowhere() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
-}
