@@ -13,6 +13,7 @@ pub mod decide;
 mod gateway;
 pub mod http;
 pub mod mysql;
+mod overdue;
 pub mod sqlite;
 mod types;
 pub mod wire;

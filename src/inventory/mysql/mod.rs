@@ -58,6 +58,7 @@ use self::lane::{Ask, Job, Lane};
 use self::reserve::Reserve;
 use self::sales::FoldAll;
 use self::settle::SettleAll;
+use super::overdue::{Batches, Overdue};
 use super::{
     Error, HoldEnd, Inventory, Owed, Refund, Reservation, ReserveBatch, ReserveOutcome, Settle,
     Settlement, StockAnswer, StockLevel,
@@ -185,24 +186,7 @@ impl Inventory for MysqlInventory {
         if (self.folded.lock()).is_none_or(|folded| folded.elapsed() > FOLD_AFTER) {
             self.fold(&self.writing).await;
         }
-        let mut after = after.unwrap_or(HoldEnd::FIRST);
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let ask = Ask(
-                (after, limit - found.len()),
-                |connection, (after, limit)| Box::pin(read::overdue(connection, *after, *limit)),
-            );
-            let read = self.reading.read("read overdue orders", &ask).await?;
-            found.extend(read.orders);
-            if !read.exhausted.is_empty() {
-                self.close_batches(read.exhausted).await;
-            }
-            match read.next {
-                Some(next) => after = next,
-                None => break,
-            }
-        }
-        Ok(found)
+        self.all_overdue(after, limit).await
     }
 
     async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {
@@ -236,15 +220,21 @@ impl MysqlInventory {
             tracing::debug!(error = %error.chain(), "sales are not folded");
         }
     }
+}
 
-    /// Closes batches, so that nobody looks through their orders again. The next sweep makes up for it if it fails.
-    async fn close_batches(&self, holds: Vec<Timestamp>) {
+impl Batches for MysqlInventory {
+    async fn overdue(&self, after: HoldEnd, limit: usize) -> Result<Overdue, Error> {
+        let ask = Ask((after, limit), |connection, (after, limit)| {
+            Box::pin(read::overdue(connection, *after, *limit))
+        });
+        self.reading.read("read overdue orders", &ask).await
+    }
+
+    async fn close(&self, holds: Vec<Timestamp>) -> Result<(), Error> {
         let close = Ask(holds, |connection, holds| {
             Box::pin(write::close_batches(connection, holds))
         });
-        if let Err(error) = self.writing.transact("close batches", &close).await {
-            tracing::debug!(error = %error.chain(), "batches stay open");
-        }
+        self.writing.transact("close batches", &close).await
     }
 }
 

@@ -11,13 +11,11 @@ use super::{sales, sql};
 use crate::domain::{Order, OrderId, OrderState, Sku, Timestamp};
 use crate::findings;
 use crate::inventory::decide::ItemRow;
+use crate::inventory::overdue::{self, HOLDS_MAX, Overdue};
 use crate::inventory::{HoldEnd, Owed, Refund, StockLevel};
 
 /// How many orders of open batches are looked at for the earliest hold on an item.
 const HOLDS_READ_MAX: usize = 2_000;
-
-/// How many holds are looked at for overdue orders at once.
-const HOLDS_MAX: usize = 16;
 
 /// Whether rows are locked until the transaction ends. Locks are taken in the order of the primary key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,17 +195,6 @@ pub(super) fn id_in(row: &Row) -> Option<OrderId> {
     Some(OrderId::from_bytes(bytes.try_into().ok()?))
 }
 
-/// Some of the overdue orders.
-#[derive(Default)]
-pub(super) struct Overdue {
-    /// The longest overdue first.
-    pub(super) orders: Vec<Order>,
-    /// Holds that ran out and whose orders have all ended.
-    pub(super) exhausted: Vec<Timestamp>,
-    /// Where to go on; none at the end.
-    pub(super) next: Option<HoldEnd>,
-}
-
 /// Reads overdue orders, a hold at a time.
 pub(super) async fn overdue(
     connection: &mut Conn,
@@ -220,12 +207,10 @@ pub(super) async fn overdue(
         after.hold_until.millis()
     );
     let holds: Vec<i64> = connection.query(question).await?;
+    let holds: Vec<Timestamp> = holds.into_iter().map(Timestamp::from_millis).collect();
     let mut found = Overdue::default();
-    for hold in holds.iter().copied().map(Timestamp::from_millis) {
-        let mut from = HoldEnd::FIRST.order_id;
-        if hold == after.hold_until {
-            from = after.order_id;
-        }
+    for &hold in &holds {
+        let mut from = overdue::begin(hold, after);
         let mut is_exhausted = from == HoldEnd::FIRST.order_id;
         loop {
             let left = limit - found.orders.len();
@@ -255,14 +240,7 @@ pub(super) async fn overdue(
             found.exhausted.push(hold);
         }
     }
-    // Behind all orders of the last hold.
-    found.next = holds
-        .last()
-        .filter(|_| holds.len() == HOLDS_MAX)
-        .map(|last| HoldEnd {
-            hold_until: Timestamp::from_millis(last + 1),
-            ..HoldEnd::FIRST
-        });
+    found.next = overdue::behind(&holds);
     Ok(found)
 }
 

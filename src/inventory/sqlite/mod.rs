@@ -16,6 +16,7 @@ mod write;
 use std::sync::Arc;
 
 use super::decide::{self, Book, Context};
+use super::overdue::{Batches, Overdue};
 use super::{
     HoldEnd, Inventory, Owed, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer,
 };
@@ -46,15 +47,20 @@ impl<C: Clock> SqliteInventory<C> {
     }
 }
 
-impl<C: Clock> SqliteInventory<C> {
-    /// Closes batches, so that nobody looks through their orders again. The next sweep makes up for it if it fails.
-    async fn close_batches(&self, holds: Vec<Timestamp>) {
-        let closed = self.store.write("close batches", move |connection| {
-            write::close_batches(connection, &holds)
-        });
-        if let Err(error) = closed.await {
-            tracing::debug!(error = %error.chain(), "batches stay open");
-        }
+impl<C: Clock> Batches for SqliteInventory<C> {
+    async fn overdue(&self, after: HoldEnd, limit: usize) -> Result<Overdue, Error> {
+        let now = self.clock.now();
+        self.store.read("read overdue orders", |connection| {
+            read::overdue(connection, now, after, limit)
+        })
+    }
+
+    async fn close(&self, holds: Vec<Timestamp>) -> Result<(), Error> {
+        self.store
+            .write("close batches", move |connection| {
+                write::close_batches(connection, &holds)
+            })
+            .await
     }
 }
 
@@ -143,23 +149,7 @@ impl<C: Clock> Inventory for SqliteInventory<C> {
     }
 
     async fn expired(&self, after: Option<HoldEnd>, limit: usize) -> Result<Vec<Order>, Error> {
-        let now = self.clock.now();
-        let mut after = after.unwrap_or(HoldEnd::FIRST);
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let read = self.store.read("read overdue orders", |connection| {
-                read::overdue(connection, now, after, limit - found.len())
-            })?;
-            found.extend(read.orders);
-            if !read.exhausted.is_empty() {
-                self.close_batches(read.exhausted).await;
-            }
-            match read.next {
-                Some(next) => after = next,
-                None => break,
-            }
-        }
-        Ok(found)
+        self.all_overdue(after, limit).await
     }
 
     async fn refunds_due(&self, after: Option<Owed>, limit: usize) -> Result<Vec<Refund>, Error> {

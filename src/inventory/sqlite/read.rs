@@ -1,7 +1,6 @@
 //! Reads, inside and outside of write transactions.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
 
 use rusqlite::{Connection, Error, OptionalExtension, Row};
 
@@ -9,13 +8,11 @@ use super::rows::{self, ORDER_COLUMNS, ORDERS};
 use crate::domain::{Order, OrderId, OrderState, Sku, Timestamp};
 use crate::findings;
 use crate::inventory::decide::ItemRow;
+use crate::inventory::overdue::{self, HOLDS_MAX, Overdue};
 use crate::inventory::{HoldEnd, Owed, Refund, StockLevel};
 
 /// How many orders of open batches are looked at for the earliest hold on an item.
 const HOLDS_READ_MAX: usize = 2_000;
-
-/// How many holds are looked at for overdue orders at once.
-const HOLDS_MAX: u8 = 16;
 
 /// The number of the last batch.
 pub(super) fn batches(connection: &Connection) -> Result<u64, Error> {
@@ -92,17 +89,6 @@ pub(super) fn readable<T>(row: &Row<'_>, read: impl Fn(&Row<'_>) -> Result<T, Er
     reading.ok()
 }
 
-/// Some of the overdue orders.
-#[derive(Default)]
-pub(super) struct Overdue {
-    /// The longest overdue first.
-    pub(super) orders: Vec<Order>,
-    /// Holds that ran out and whose orders have all ended.
-    pub(super) exhausted: Vec<Timestamp>,
-    /// Where to go on; none at the end.
-    pub(super) next: Option<HoldEnd>,
-}
-
 /// Reads overdue orders, a hold at a time.
 pub(super) fn overdue(
     connection: &Connection,
@@ -126,11 +112,7 @@ pub(super) fn overdue(
     ))?;
     let mut found = Overdue::default();
     for hold in &holds {
-        let first = if *hold == after.hold_until {
-            after.order_id
-        } else {
-            HoldEnd::FIRST.order_id
-        };
+        let first = overdue::begin(*hold, after);
         let mut orders = statement.query((hold.millis(), first.as_bytes()))?;
         let mut is_exhausted = first == HoldEnd::FIRST.order_id;
         while let Some(row) = orders.next()? {
@@ -144,14 +126,7 @@ pub(super) fn overdue(
             found.exhausted.push(*hold);
         }
     }
-    // Behind all orders of the last hold.
-    found.next = holds
-        .last()
-        .filter(|_| holds.len() == usize::from(HOLDS_MAX))
-        .map(|last| HoldEnd {
-            hold_until: last.plus(Duration::from_millis(1)),
-            ..HoldEnd::FIRST
-        });
+    found.next = overdue::behind(&holds);
     Ok(found)
 }
 
