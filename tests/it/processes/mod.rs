@@ -108,6 +108,7 @@ fn storm_by(place: &Place, serve: &Serve, flags: &[&str]) -> Process {
 /// The report of a storm that went well: nobody interrupted it, every order is final and known, and nothing is wrong.
 #[track_caller]
 fn went_well(done: &Done) -> Value {
+    assert_eq!(done.code, Some(0), "{done:?}");
     let report = found_nothing(done);
     assert_eq!(report["interrupted"], false, "{report}");
     assert_eq!(report["orders"]["in_doubt"], 0, "{report}");
