@@ -5,6 +5,7 @@ use std::time::Duration;
 use mysql_async::{DriverError, Error, IoError};
 
 use super::connect::NoConnection;
+use crate::domain::OrderId;
 
 /// Why a job on a connection was not done.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub(super) enum Fault {
     /// Orders, or the stock of their items, are not what they were when they were read.
     #[error("orders changed before they could be settled")]
     Moved,
+    /// A settlement of an order that is in no row of `orders`: somebody has deleted the one or made the other.
+    #[error("order {0} is settled, but it does not exist; `oms audit` lists such settlements")]
+    Orphan(OrderId),
     /// Rows that were locked are gone.
     #[error("{affected} rows were changed where {expected} were locked")]
     Miscounted {
@@ -97,6 +101,7 @@ impl Fault {
                 }
             }
             Self::BadRow { .. }
+            | Self::Orphan(_)
             | Self::Miscounted { .. }
             | Self::Client(Error::Driver(
                 DriverError::PacketTooLarge

@@ -227,12 +227,17 @@ async fn decide_locked(tx: &mut Tx<'_>, batch: &[Settle]) -> Result<Settlement, 
     let fold = Sales::read(&mut answers)?.fold(&mut items);
     let ended_now = read::ids_in(answers.rows(ends.len()))?;
     let refunded = read::ids_in(answers.rows(refunds.len()))?;
-    let have_come_in = answers.rows(missing.len()).count() > 0;
+    let come_in = read::ids_in(answers.rows(missing.len()))?;
     let now: Timestamp = read::time_in(answers.rows(1))?;
+    // An order is committed before its settlement, and they were read in the opposite sequence.
+    let is_orphan = |id: &&OrderId| !found.contains(*id) && !come_in.contains(*id);
+    if let Some(orphan) = ended_now.iter().find(is_orphan) {
+        return Err(Fault::Orphan(*orphan));
+    }
     let ended: HashSet<OrderId> = ended.iter().map(|order| order.order_id).collect();
     let have_ended =
         ended.len() != ended_now.len() || !ended_now.iter().all(|id| ended.contains(id));
-    if have_come_in || have_ended {
+    if !come_in.is_empty() || have_ended {
         return Err(Fault::Moved);
     }
     let context = Context {

@@ -34,7 +34,7 @@ mod url;
 mod value;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use redis::{Cmd, Value};
@@ -45,7 +45,7 @@ pub use check::{Check, check};
 pub use url::{RedisUrl, RedisUrlError};
 
 use super::{CachedStock, StatusChange, StatusEntry, Statuses, Transition, Transitioned, Waiters};
-use crate::domain::{OrderId, Sku};
+use crate::domain::{OrderId, Sku, Status};
 use crate::group::Group;
 use crate::ports::{Clock, Error};
 use crate::rng::Rng;
@@ -80,7 +80,7 @@ struct Inner<C> {
     /// Whether a subscription tells of changes.
     told: AtomicBool,
     /// What the next transition is told by from all others.
-    token: AtomicU64,
+    token: AtomicU32,
 }
 
 /// A task that ends with its owner.
@@ -117,7 +117,7 @@ impl<C: Clock> RedisStatuses<C> {
             keys,
             waiters: Waiters::default(),
             told: AtomicBool::new(false),
-            token: AtomicU64::new(Rng::from_system().bits()),
+            token: AtomicU32::new(u32::from_be_bytes(Rng::from_system().bytes())),
         });
         let reads = {
             let inner = Arc::clone(&inner);
@@ -181,37 +181,45 @@ impl<C: Clock> Inner<C> {
 
     async fn write(&self, batch: &[Transition]) -> Result<Vec<Transitioned>, Error> {
         let now = self.clock.now();
-        let size = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        let size = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let token = self.token.fetch_add(size, Ordering::Relaxed);
-        let keys: Vec<String> = batch
-            .iter()
-            .map(|one| self.keys.order(one.order_id))
+        // The steps of an order side by side, in their sequence: the script makes one write of them.
+        let mut sequence: Vec<usize> = (0..batch.len()).collect();
+        sequence.sort_by_key(|at| batch[*at].order_id);
+        let order_ids = || sequence.iter().map(|at| batch[*at].order_id);
+        let keys: Vec<String> = order_ids().map(|id| self.keys.order(id)).collect();
+        let arguments: Vec<value::Argument> = (sequence.iter().zip(0..))
+            .map(|(at, number)| value::argument(&batch[*at], token.wrapping_add(number), now))
             .collect();
-        let arguments: Vec<Vec<u8>> = batch
-            .iter()
-            .zip(0..)
-            .map(|(one, number)| value::argument(one, token.wrapping_add(number)))
-            .collect();
-        let lanes = self
-            .keys
-            .lanes_of_orders(batch.iter().map(|one| one.order_id));
-        let lanes = commands(lanes, |items| {
-            let head = [now.millis().to_string(), self.changes.clone()];
-            script(TRANSITION, items, &keys, &head, &arguments)
+        let lanes = commands(self.keys.lanes_of_orders(order_ids()), |items| {
+            // Nobody waits for INIT.
+            let changes = items.iter().map(|item| &batch[sequence[*item]]);
+            let message: Vec<u8> = (changes.filter(|change| change.to != Status::Init))
+                .flat_map(|change| value::change_message(change.order_id, change.to))
+                .collect();
+            let mut command = script(TRANSITION, items, &keys);
+            command
+                .arg(value::time(now))
+                .arg(&self.changes)
+                .arg(message);
+            for item in items {
+                command.arg(&arguments[*item]);
+            }
+            command
         });
         let action = format!("write {} statuses", batch.len());
         let answers = self
             .link
             .ask(Access::Write, &action, batch.len(), lanes)
             .await?;
-        let result = |answer| match answer {
-            Value::Int(_) => Transitioned::Applied,
-            answer => {
+        let mut results = vec![Transitioned::Applied; batch.len()];
+        for (at, answer) in sequence.into_iter().zip(answers) {
+            if !matches!(answer, Value::Int(_)) {
                 let present = bytes(answer).and_then(|value| value::entry(&value, now));
-                Transitioned::Refused(present)
+                results[at] = Transitioned::Refused(present);
             }
-        };
-        Ok(answers.into_iter().map(result).collect())
+        }
+        Ok(results)
     }
 
     /// Wakes whoever waits in this process for what it has just written.
@@ -300,8 +308,14 @@ impl<C: Clock> Statuses for RedisStatuses<C> {
         let keys: Vec<String> = skus().map(|sku| inner.keys.stock(sku)).collect();
         let values: Vec<Vec<u8>> = levels.iter().map(stock::pack).collect();
         let lanes = commands(inner.keys.lanes_of_stock(skus()), |items| {
-            let head = [now.millis().to_string(), stock::TTL.as_millis().to_string()];
-            script(CACHE_STOCK, items, &keys, &head, &values)
+            let mut command = script(CACHE_STOCK, items, &keys);
+            command
+                .arg(now.millis())
+                .arg(stock::TTL.as_millis().to_string());
+            for item in items {
+                command.arg(&values[*item]);
+            }
+            command
         });
         let action = "write the stock cache";
         inner
@@ -322,23 +336,13 @@ fn commands(lanes: Vec<Lane>, command: impl Fn(&[usize]) -> Cmd) -> Vec<Vec<Chun
     lanes.into_iter().map(lane).collect()
 }
 
-/// A script over the keys of some items. The text is sent every time: next to a thousand keys it costs nothing, and
-/// no server can have forgotten it.
-fn script(
-    text: &str,
-    items: &[usize],
-    keys: &[String],
-    head: &[String; 2],
-    arguments: &[Vec<u8>],
-) -> Cmd {
+/// A script over the keys of some items; its arguments are still to be added. The text is sent every time: next to a
+/// thousand keys it costs nothing, and no server can have forgotten it.
+fn script(text: &str, items: &[usize], keys: &[String]) -> Cmd {
     let mut command = redis::cmd("EVAL");
     command.arg(text).arg(items.len());
     for item in items {
         command.arg(&keys[*item]);
-    }
-    command.arg(head);
-    for item in items {
-        command.arg(&arguments[*item]);
     }
     command
 }

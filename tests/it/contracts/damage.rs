@@ -19,6 +19,8 @@ pub enum Tamper {
     NoItem(&'static str),
     /// The cart of an order cannot be read.
     Cart(u64),
+    /// An order that does not exist is settled as placed.
+    Settlement(u64),
 }
 
 impl Tamper {
@@ -32,6 +34,10 @@ impl Tamper {
             Self::Cart(number) => {
                 let id = id(number).to_string().replace('-', "");
                 format!("UPDATE orders SET body = '[[' WHERE order_id = X'{id}'")
+            }
+            Self::Settlement(number) => {
+                let id = id(number).to_string().replace('-', "");
+                format!("INSERT INTO settlements (order_id, state, settled_at) VALUES (X'{id}', 2, 1)")
             }
         }
     }
@@ -188,12 +194,42 @@ pub async fn an_order_that_cannot_be_read_is_an_error_of_its_own_and_the_audit_s
     );
 }
 
+pub async fn a_settlement_without_an_order_is_an_error_of_its_own_and_the_audit_shows_it(
+    store: &Fixture<impl Store + Auditing>,
+) {
+    store.seed([("A", 9)]).await;
+    store.order(1, [("A", 1)]).await;
+    store.tamper(Tamper::Settlement(2)).await;
+    let abandon = || SettleAction::Abandon {
+        reason: Reason::Expired,
+        customer: None,
+        cart_hash: None,
+    };
+    for action in [abandon(), confirm(1)] {
+        let settles = vec![(1, confirm(1)), (2, action)];
+        let settles = settles.into_iter().map(|(number, action)| Settle {
+            order_id: id(number),
+            action,
+        });
+        let error = store.port.settle(settles.collect()).await.unwrap_err();
+        assert!(!error.is_transient(), "halving finds it: {error}");
+    }
+    store.settle(vec![(1, confirm(1))]).await;
+    assert_eq!(store.counters("A").await, (8, 0, 1));
+    let report = store.other.audit(Duration::ZERO).await.unwrap();
+    let found: Vec<_> = (report.findings.iter())
+        .map(|finding| (finding.check, finding.subject.clone()))
+        .collect();
+    assert_eq!(found, [(Check::Uniqueness, id(2).to_string())]);
+}
+
 /// One test per case, over one adapter.
 macro_rules! unreadable_suite {
     ($($adapter:tt)+) => {
         $crate::contracts::contract! {
             damage over $($adapter)+;
             an_order_that_cannot_be_read_is_an_error_of_its_own_and_the_audit_shows_it,
+            a_settlement_without_an_order_is_an_error_of_its_own_and_the_audit_shows_it,
         }
     };
 }

@@ -23,7 +23,7 @@ async fn open_inventory() -> Opened<ModelInventory> {
                 state.items.get_mut(&sku(name)).unwrap().level.blocked = units;
             }
             Tamper::NoItem(name) => drop(state.items.remove(&sku(name))),
-            Tamper::Cart(_) => unreachable!("the model reads no rows"),
+            Tamper::Cart(_) | Tamper::Settlement(_) => unreachable!("the model reads no rows"),
         }
         Box::pin(std::future::ready(()))
     }))

@@ -234,16 +234,17 @@ async fn what_is_no_status_counts_as_missing_and_stops_nobody() {
 /// Values that another program, or an older one, may have left under our keys: none of them is a status, though all
 /// begin like one.
 fn foreign_values() -> Vec<Vec<u8>> {
-    let short = (0..44).map(|more| vec![1; 1 + more]);
-    // The length of the reason leads beyond the end.
-    let mut cut = vec![1; 44];
-    cut[43] = 200;
-    // No such status.
-    let mut unknown = vec![1; 45];
-    unknown[1] = 34;
-    // Half a change.
-    let half = [vec![1; 45], vec![1; 4]].concat();
-    short.chain([cut, unknown, half]).collect()
+    let clock = ManualClock::default();
+    let [_, _, value] = value::argument(&to(&clock, 1, Status::Failed), 1, clock.now());
+    let cut = (1..value.len()).map(|bytes| value[..bytes].to_owned());
+    let others = [
+        value.replace("FAILED  ", "FALLEN  "),
+        value.replace("FAILED 1", "FAILED x"),
+        value.replace(" BwcH", " Bw H"),
+        value.replace('\n', " "),
+    ];
+    let texts = cut.chain(others).map(String::into_bytes);
+    texts.chain([vec![1; 45], vec![0xff; 130]]).collect()
 }
 
 #[tokio::test]
@@ -298,11 +299,12 @@ async fn a_history_is_bounded_and_keeps_the_latest_changes_to_the_byte() {
         .fold(StatusSet::MISSING, |set, status| {
             set.or(StatusSet::only(status))
         });
-    // Times whose bytes are no text, zeros among them.
-    let at = |number: i64| Timestamp::from_millis(number << 8 | 0x7f00_ff80_0000_0000);
+    let at = |number: i64| Timestamp::from_millis(9_999_999_999_900 + number);
     for number in 0..70_u8 {
         let mut one = to(&clock, 1, Status::ALL[usize::from(number % 7)]);
         (one.from, one.at) = (anything, at(i64::from(number)));
+        // The longest there is.
+        one.reason = Some(Reason::NegativeInventory);
         // The longest time there is must do no harm.
         one.expires_at = Timestamp::from_millis(i64::MAX);
         let applied = store.transition(vec![one]).await.unwrap();
@@ -314,6 +316,60 @@ async fn a_history_is_bounded_and_keeps_the_latest_changes_to_the_byte() {
         assert_eq!(change.status, Status::ALL[usize::from(number % 7)]);
         assert_eq!(change.at, at(i64::from(number)));
     }
+}
+
+#[tokio::test]
+async fn steps_of_one_order_in_a_batch_are_one_write_that_keeps_them_all() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let clock = ManualClock::default();
+    let store = server.open(&clock).await;
+    let steps = [
+        Status::Init,
+        Status::Block,
+        Status::PaymentPending,
+        Status::PaymentSuccess,
+        Status::Placed,
+    ];
+    // In between those of others, and too many for one command.
+    let batch: Vec<Transition> = (steps.iter())
+        .flat_map(|status| (0..300).map(|number| to(&clock, number, *status)))
+        .collect();
+    let _: () = server.admin("CONFIG RESETSTAT");
+    let results = store.transition(batch).await.unwrap();
+    assert_eq!(results, [Transitioned::Applied; 1_500]);
+    let statistics: String = server.admin("INFO commandstats");
+    // One order has steps in either command.
+    assert!(
+        statistics.contains("cmdstat_set:calls=300,"),
+        "{statistics}"
+    );
+    for number in [0, 299] {
+        let history = store.history(id(number)).await.unwrap();
+        let told: Vec<Status> = history.iter().map(|change| change.status).collect();
+        assert_eq!(told, steps);
+    }
+    // Each stands on its own, as if it had come alone.
+    let mut from_init = to(&clock, 1, Status::PaymentPending);
+    from_init.from = StatusSet::only(Status::Init);
+    let batch = vec![
+        to(&clock, 1_000, Status::Block),
+        from_init,
+        to(&clock, 1_000, Status::Init),
+        to(&clock, 1_000, Status::Failed),
+    ];
+    let results = store.transition(batch).await.unwrap();
+    let stands = |result: &Transitioned| match result {
+        Transitioned::Applied => None,
+        Transitioned::Refused(present) => Some(present.map(|entry| entry.status)),
+    };
+    let stands: Vec<_> = results.iter().map(stands).collect();
+    let refused = |status| Some(Some(status));
+    assert_eq!(
+        stands,
+        [None, refused(Status::Placed), refused(Status::Block), None]
+    );
 }
 
 #[tokio::test]
