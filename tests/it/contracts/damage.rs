@@ -37,7 +37,9 @@ impl Tamper {
             }
             Self::Settlement(number) => {
                 let id = id(number).to_string().replace('-', "");
-                format!("INSERT INTO settlements (order_id, state, settled_at) VALUES (X'{id}', 2, 1)")
+                format!(
+                    "INSERT INTO settlements (order_id, state, settled_at) VALUES (X'{id}', 2, 1)"
+                )
             }
         }
     }
