@@ -14,6 +14,7 @@
 //! | [`worker`] | polls, decides in batches, commits, sweeps what is overdue |
 //! | [`http`] | the API |
 //! | [`simulate`] | the storm: arrivals, buyers and how they differ, drivers, measurements, fairness |
+//! | [`bench`] | reservation strategies side by side, on databases of their own |
 //! | [`audit`] | every invariant, from committed state and from what clients were told |
 //! | [`report`] | what a run is told as: thresholds, comparisons, files, the summary |
 //! | [`terminal`] | the two streams: data, tables, talk, progress |
@@ -55,6 +56,7 @@
 
 pub mod audit;
 mod batch_limit;
+pub mod bench;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use super::{
-    Context, audit, completions, config, dead_letters, doctor, inventory, man, migrate, order,
-    recover, refunds, report, seed, serve, simulate, statuses, token, worker,
+    Context, audit, bench, completions, config, dead_letters, doctor, inventory, man, migrate,
+    order, recover, refunds, report, seed, serve, simulate, statuses, token, worker,
 };
 use crate::config::{Flags, UrlText};
 use crate::terminal::ColorChoice;
@@ -110,6 +110,8 @@ pub enum Command {
     Serve(serve::Args),
     /// Let a storm of buyers loose, then audit
     Simulate(Box<simulate::Args>),
+    /// Compare reservation strategies on the configured stores
+    Bench(bench::Args),
     /// Make the outputs of a storm again, and one result of its shards
     #[command(subcommand)]
     Report(report::Verb),
@@ -150,7 +152,10 @@ pub enum Command {
 impl Command {
     /// Whether the command itself listens for Ctrl-C and SIGTERM.
     pub(super) fn stops_gracefully(&self) -> bool {
-        matches!(self, Self::Worker(_) | Self::Serve(_) | Self::Simulate(_))
+        matches!(
+            self,
+            Self::Worker(_) | Self::Serve(_) | Self::Simulate(_) | Self::Bench(_)
+        )
     }
 
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -159,6 +164,7 @@ impl Command {
             Self::Worker(args) => worker::run(args, context).await,
             Self::Serve(args) => serve::run(args, context).await,
             Self::Simulate(args) => Box::pin(simulate::run(*args, context)).await,
+            Self::Bench(args) => Box::pin(bench::run(args, context)).await,
             Self::Report(verb) => verb.run(context),
             Self::Order(verb) => verb.run(context).await,
             Self::Inventory(verb) => verb.run(context).await,

@@ -4,6 +4,7 @@
 //! is progress and errors; [`Output`] knows how both are to look.
 
 pub mod audit;
+pub mod bench;
 pub mod completions;
 pub mod config;
 pub mod dead_letters;

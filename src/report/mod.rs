@@ -1,6 +1,7 @@
 //! What a run is told as: one object, and everything that is made of it, from thresholds to files.
 
 mod baseline;
+mod chart;
 mod distribution;
 mod files;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod threshold;
 mod verdict;
 
 pub use baseline::{Compared, Comparison, OtherSettings, Outcome, check_setup, compare};
+pub use chart::{Chart, ChartFile, ChartLine, LINES_MAX, UnknownChartFormat};
 pub use distribution::{Unreadable, decode, encode};
 pub use files::{ReportFile, UnknownFormat, WriteError, write_all};
 pub use lab::{

@@ -55,6 +55,20 @@ pub struct Options {
     pub max_page_count: Option<u32>,
 }
 
+/// A connection with the durability of a store's writer, for a file that is no store. The file is made if missing.
+///
+/// # Errors
+/// When the file cannot be opened for writing.
+pub(crate) fn scratch_connection(path: &Path) -> Result<Connection, Error> {
+    let options = Options {
+        path: path.to_owned(),
+        max_page_count: None,
+    };
+    let connection = connect::writer(&options)?;
+    connect::set_wal(&connection, path)?;
+    Ok(connection)
+}
+
 /// One SQLite file: a writer and some readers.
 pub struct Store {
     options: Options,

@@ -23,6 +23,7 @@ pub use binding::{Mismatch, adopt_gateway, bind_gateway, check_gateway, is_misma
 pub use examine::{Examined, examine};
 pub use inventory::AnyInventory;
 pub use migrate::{Migrated, migrate, migrate_servers, reach_unmigrated};
+pub(crate) use open::open_inventory;
 pub use open::{OmsPorts, open, start};
 pub use payments::AnyPayments;
 pub use queue::{AnyConsumer, AnyQueue, AnyReplay};

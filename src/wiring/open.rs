@@ -16,7 +16,7 @@ use crate::ports::{Backends, Error};
 use crate::queue::kafka::KafkaQueue;
 use crate::queue::sqlite::SqliteQueue;
 use crate::rng::{OrderIds, Rng};
-use crate::sqlite::Store;
+use crate::sqlite::{Options, Scope, Store};
 use crate::statuses::redis::RedisStatuses;
 use crate::statuses::sqlite::SqliteStatuses;
 
@@ -63,6 +63,28 @@ pub async fn open(config: &Config) -> Result<OmsPorts, Error> {
             PaymentUrl::Http(url) => AnyPayments::Http(HttpPayments::open(url)?),
         },
         clock: SystemClock,
+    })
+}
+
+/// Opens an inventory alone, made and migrated if need be.
+///
+/// # Errors
+/// As [`open`]; or when it cannot be migrated.
+pub(crate) async fn open_inventory(url: &InventoryUrl) -> Result<AnyInventory, Error> {
+    Ok(match url {
+        InventoryUrl::Sqlite(file) => {
+            let options = Options {
+                path: file.path.clone(),
+                max_page_count: file.max_page_count,
+            };
+            let store = Arc::new(Store::open(options, &[Scope::Inventory])?);
+            AnyInventory::Sqlite(SqliteInventory::open(store, SystemClock)?)
+        }
+        InventoryUrl::Mysql(url) => {
+            MysqlInventory::migrate(url).await?;
+            AnyInventory::Mysql(MysqlInventory::connect(url).await?)
+        }
+        InventoryUrl::Http(url) => AnyInventory::Http(HttpInventory::connect(url).await?),
     })
 }
 

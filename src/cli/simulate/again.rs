@@ -5,7 +5,7 @@ use crate::terminal::quoted;
 
 /// The command line of this process and the environment that it went by, as it can be pasted into a shell, without
 /// passwords.
-pub(super) fn command(config: &Config) -> String {
+pub(in crate::cli) fn command(config: &Config) -> String {
     let variables = (config.entries().into_iter())
         .filter_map(|entry| {
             let name = entry.variable?;

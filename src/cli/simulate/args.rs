@@ -229,7 +229,7 @@ fn users(text: &str) -> Result<u64, String> {
     }
 }
 
-fn items(text: &str) -> Result<u32, String> {
+pub(in crate::cli) fn items(text: &str) -> Result<u32, String> {
     match parse_count(text) {
         Ok(count @ 1..=10_000_000) => u32::try_from(count).map_err(|error| error.to_string()),
         Ok(_) => Err("1 to 10000000 items are allowed".to_owned()),
@@ -237,14 +237,14 @@ fn items(text: &str) -> Result<u32, String> {
     }
 }
 
-fn stock(text: &str) -> Result<i64, String> {
+pub(in crate::cli) fn stock(text: &str) -> Result<i64, String> {
     let units = text
         .parse()
         .map_err(|_| format!("`{text}` is not a whole number of units"))?;
     crate::catalogue::check_stock(units)
 }
 
-fn zipf(text: &str) -> Result<f64, String> {
+pub(in crate::cli) fn zipf(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(exponent) if (0.0..=10.0).contains(&exponent) => Ok(exponent),
         _ => Err("a number from 0 to 10 is allowed".to_owned()),
@@ -255,7 +255,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
-pub(super) fn positive(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn positive(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than nothing".to_owned()),
         time => Ok(time),

@@ -22,7 +22,9 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub(super) use again::command;
 pub use args::Args;
+pub(super) use args::{items, positive, stock, zipf};
 pub use judging::{Baseline, Judging};
 
 use super::signals::{Interrupt, Stop};

@@ -205,7 +205,7 @@ fn trusting(ca: Option<&Path>) -> SslOpts {
 /// A server could not be reached, or did not let us in.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("no connection to {address}: {cause}")]
-pub(super) struct NoConnection {
+pub(crate) struct NoConnection {
     address: String,
     cause: String,
     /// The server's error number, if it was the server who refused.

@@ -9,7 +9,7 @@ use crate::domain::OrderId;
 
 /// Why a job on a connection was not done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// There is no connection.
     #[error(transparent)]
     NoConnection(#[from] NoConnection),

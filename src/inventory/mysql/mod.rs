@@ -33,6 +33,7 @@ mod reserve;
 mod rows;
 mod sales;
 mod schema;
+mod scratch;
 mod settle;
 mod sql;
 mod transaction;
@@ -40,6 +41,7 @@ mod url;
 mod write;
 
 pub use schema::Migrated;
+pub(crate) use scratch::{ScratchDatabase, failed, roll_back_conflict};
 pub use url::{MysqlUrl, UrlError};
 
 use std::collections::{BTreeSet, HashMap};

@@ -143,7 +143,7 @@ impl<E: Into<Fault>> From<E> for Problem {
 }
 
 /// A wrong password stays wrong; a server that is away comes back.
-fn not_connected(action: String, error: NoConnection) -> Error {
+pub(super) fn not_connected(action: String, error: NoConnection) -> Error {
     if error.code.is_some_and(|code| NOT_LET_IN.contains(&code)) {
         Error::permanent(action).because(error)
     } else {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::report::markup::cell;
 use crate::report::{Outcome, RunReport, settings, verdict};
 use crate::terminal::{grouped, many};
 
@@ -136,24 +137,6 @@ fn load(report: &RunReport) -> String {
         .map(|(name, value)| format!("{} {}", name.replace('_', "-"), cell(value)))
         .collect();
     format!("; {}", words.join("; "))
-}
-
-/// Text that can neither end its cell nor become markup.
-fn cell(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            '<' => safe.push_str("&lt;"),
-            '&' => safe.push_str("&amp;"),
-            c if c.is_control() => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -54,6 +54,25 @@ pub struct WriteError {
     source: std::io::Error,
 }
 
+impl WriteError {
+    pub(super) fn new(path: &Path, source: std::io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Makes sure that a file can be written, and leaves one that is there as it is.
+pub(super) fn check_writable(path: &Path) -> Result<(), WriteError> {
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map(drop)
+        .map_err(|source| WriteError::new(path, source))
+}
+
 impl FromStr for ReportFile {
     type Err = UnknownFormat;
 
@@ -87,12 +106,7 @@ impl ReportFile {
     /// # Errors
     /// When it cannot.
     pub fn check(&self) -> Result<(), WriteError> {
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.path)
-            .map(drop)
-            .map_err(|source| self.cannot(source))
+        check_writable(&self.path)
     }
 
     /// Writes the report.
@@ -102,7 +116,7 @@ impl ReportFile {
     pub fn write(&self, report: &RunReport) -> Result<(), WriteError> {
         self.bytes(report)
             .and_then(|bytes| std::fs::write(&self.path, bytes))
-            .map_err(|source| self.cannot(source))
+            .map_err(|source| WriteError::new(&self.path, source))
     }
 
     fn bytes(&self, report: &RunReport) -> std::io::Result<Vec<u8>> {
@@ -113,13 +127,6 @@ impl ReportFile {
             Format::Hlog => hlog::bytes(report),
             Format::Markdown => Ok(markdown::text(report).into_bytes()),
             Format::Junit => Ok(junit::text(report).into_bytes()),
-        }
-    }
-
-    fn cannot(&self, source: std::io::Error) -> WriteError {
-        WriteError {
-            path: self.path.clone(),
-            source,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod course;
+mod curve;
 mod delay;
 mod fairness;
 mod head;
@@ -20,7 +21,7 @@ mod text;
 
 use jiff::Timestamp;
 
-use super::RunReport;
+use super::{Chart, RunReport};
 use text::{escaped, joined};
 
 /// How it looks, in light and dark.
@@ -35,15 +36,23 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 /// The report as a page.
 pub(super) fn page(report: &RunReport) -> String {
     let title = format!("oms storm: {}", super::verdict::words(report).0);
+    document(&title, &body(report))
+}
+
+/// A chart as a page.
+pub(super) fn chart_page(chart: &Chart) -> String {
+    document(&format!("oms: {}", chart.title), &curve::body(chart))
+}
+
+fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <title>{}</title>\n<style>\n{STYLE}</style></head>\n<body><main>\n{}</main>\n\
+         <title>{}</title>\n<style>\n{STYLE}</style></head>\n<body><main>\n{body}</main>\n\
          <script>\n{SCRIPT}</script></body></html>\n",
-        escaped(&title),
-        body(report)
+        escaped(title)
     )
 }
 

@@ -73,6 +73,17 @@ impl Log {
         }
     }
 
+    /// Other numbers, between whole powers of ten that hold `low` and `high`.
+    pub(super) fn of_powers(low: f64, high: f64, from: f64, to: f64) -> Self {
+        let low = low.clamp(1.0, high.max(1.0)).log10().floor();
+        Self {
+            low,
+            high: high.max(1.0).log10().ceil().max(low + 1.0),
+            from,
+            to,
+        }
+    }
+
     /// Where it is between both ends, from 0 to 1.
     pub(super) fn share(&self, us: f64) -> f64 {
         ((us.max(1.0).log10() - self.low) / (self.high - self.low)).clamp(0.0, 1.0)

@@ -206,6 +206,20 @@ impl Drawing {
         scale
     }
 
+    /// An axis of numbers by magnitude, with its unit above: from the power of ten at or below `low` to the one at or
+    /// above `high`.
+    pub(super) fn magnitudes(&mut self, low: f64, high: f64, unit: &str) -> Log {
+        let frame = self.frame;
+        let scale = Log::of_powers(low, high, frame.bottom(), TOP);
+        for (value, _) in scale.ticks() {
+            let y = scale.place(value);
+            self.rule(LEFT, y, frame.right(), y, "gridline");
+            self.text(LEFT - 6.0, y + 4.0, Anchor::End, "tick", &short(value));
+        }
+        self.text(2.0, 9.0, Anchor::Start, "unit", unit);
+        scale
+    }
+
     /// The parts of the run with a rate of their own, behind everything.
     pub(super) fn stages(&mut self, stages: &[StageBand], end_s: f64) {
         let frame = self.frame;

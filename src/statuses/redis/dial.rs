@@ -60,14 +60,14 @@ enum Target {
 
 /// A connection for commands; a clone is the same connection.
 #[derive(Clone)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
 impl Connection {
     /// Sends a command and waits for its answer.
-    pub(super) async fn ask(&mut self, command: &Cmd) -> RedisResult<Value> {
+    pub(crate) async fn ask(&mut self, command: &Cmd) -> RedisResult<Value> {
         let answer = match self {
             Self::One(connection) => connection.req_packed_command(command).await?,
             Self::Cluster(connection) => connection.req_packed_command(command).await?,

@@ -42,6 +42,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub use check::{Check, check};
+pub(crate) use dial::Connection;
 pub use url::{RedisUrl, RedisUrlError};
 
 use super::{CachedStock, StatusChange, StatusEntry, Statuses, Transition, Transitioned, Waiters};
@@ -58,6 +59,17 @@ const CACHE_STOCK: &str = include_str!("cache_stock.lua");
 
 /// How many of those who begin to wait are served by one read.
 const READS_MAX: usize = 4_000;
+
+/// A connection for commands that are not of the status store. It is not made again when it is lost.
+///
+/// # Errors
+/// As [`RedisStatuses::connect`].
+pub(crate) async fn connection(url: &RedisUrl) -> Result<Connection, Error> {
+    let failed = |error| fault::first_contact(&url.hosts(), error);
+    let dial = Dial::new(url, &Keys::new(url.prefix(), url.is_cluster())).map_err(failed)?;
+    let (lost, _) = tokio::sync::mpsc::unbounded_channel();
+    dial.connect(0, &lost).await.map_err(failed)
+}
 
 /// The status store in Redis. Its tasks end when it is dropped.
 pub struct RedisStatuses<C> {

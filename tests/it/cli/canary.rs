@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use oms::cli::Cli;
 use oms::config::{Config, Flags, System};
 
-use super::every::{WITH_STORES, WITHOUT_STORES, a_few_at_a_time};
+use super::every::{BESIDE_STORES, WITH_STORES, WITHOUT_STORES, a_few_at_a_time};
 use crate::place::{Done, Place, nowhere};
 use crate::process::{PATIENCE, Process, Serve};
 
@@ -129,6 +129,7 @@ fn nothing_shows(secrets: &[Secret]) {
 fn nothing_shows_in(secrets: &[Secret], asked: impl Fn(&str) -> bool) {
     let told = Told::new(secrets);
     let all: Vec<(usize, &[&str])> = (WITH_STORES.into_iter())
+        .chain(BESIDE_STORES)
         .chain(WITHOUT_STORES)
         .filter(|command| asked(&command.join(" ")))
         .enumerate()

@@ -17,6 +17,7 @@ fn the_help_names_every_command_and_exit_code() {
       worker        Decide queued carts until Ctrl-C
       serve         Serve the HTTP API
       simulate      Let a storm of buyers loose, then audit
+      bench         Compare reservation strategies on the configured stores
       report        Make the outputs of a storm again, and one result of its shards
       order         Look at orders, make them, place them, cancel them
       inventory     Look at stock and correct it
@@ -67,6 +68,7 @@ fn every_command_has_help_with_an_example() {
     for command in [
         &["seed"][..],
         &["worker"],
+        &["bench"],
         &["report", "render"],
         &["report", "merge"],
         &["order", "status"],

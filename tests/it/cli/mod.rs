@@ -1,6 +1,7 @@
 //! The command line, as scripts see it: real processes, each with a data directory of its own.
 
 mod absent;
+mod bench;
 mod canary;
 mod config;
 mod dead_letters;

@@ -25,6 +25,8 @@ mod over_mysql;
 mod over_redis;
 mod over_sqlite;
 
+pub use over_mysql::{Database, until};
+
 // The suites of one adapter alone, under names that the macro below finds.
 pub use over_mysql::{
     audits as mysql_audits, commits as mysql_commits, limits as mysql_limits, locks as mysql_locks,

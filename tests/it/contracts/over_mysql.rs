@@ -13,7 +13,7 @@ pub mod schema;
 
 use oms::inventory::mysql::MysqlInventory;
 
-use self::database::Database;
+pub use self::database::{Database, until};
 use super::damage::Tamper;
 use super::{Fixture, Opened};
 use crate::model::ManualClock;

@@ -90,12 +90,19 @@ impl Database {
 
     /// The same database, at another address or with parameters.
     pub fn at(&self, address: &str, parameters: &str) -> MysqlUrl {
+        MysqlUrl::parse(&format!("{}{parameters}", self.text_at(address))).unwrap()
+    }
+
+    /// Its URL as a command takes it, with the password.
+    pub fn text(&self) -> String {
+        self.text_at(&self.address())
+    }
+
+    fn text_at(&self, address: &str) -> String {
         let opts = &self.dropped.opts;
         let user = opts.user().unwrap_or("root");
         let password = opts.pass().map_or(String::new(), |pass| format!(":{pass}"));
-        let text = format!("mysql://{user}{password}@{address}/x{parameters}");
-        let url = MysqlUrl::parse(&text).unwrap();
-        url.with_database(self.url.database())
+        format!("mysql://{user}{password}@{address}/{}", self.dropped.name)
     }
 
     /// Runs a statement as an administrator would.
