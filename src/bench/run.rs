@@ -65,13 +65,11 @@ impl Bench {
             StatusUrl::Redis(url) => Some(url.clone()),
             StatusUrl::Sqlite(_) => None,
         };
-        let random: [u8; 6] = Rng::from_system().bytes();
-        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Some(Self {
             plan,
             store,
             redis,
-            name: format!("oms_bench_{random}"),
+            name: format!("oms_bench_{:016x}", Rng::from_system().bits()),
         })
     }
 

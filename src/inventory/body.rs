@@ -34,7 +34,7 @@ pub(super) fn pack(order: &Order) -> String {
         .iter()
         .map(|line| {
             (
-                &line.sku,
+                line.sku.as_str(),
                 line.quantity,
                 line.price,
                 line.available_before,

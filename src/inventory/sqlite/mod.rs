@@ -72,9 +72,9 @@ impl<C: Clock> Inventory for SqliteInventory<C> {
                 format!("reserve {} carts", batch.carts.len()),
                 move |connection| {
                     let items = read::items(connection, decide::skus(&batch.carts))?;
-                    let known =
-                        read::orders(connection, batch.carts.iter().map(|cart| &cart.order_id))?;
-                    let mut book = Book::new(items, known.into_iter().flatten());
+                    let ids = batch.carts.iter().map(|cart| cart.order_id).collect();
+                    let known = read::known_orders(connection, ids)?;
+                    let mut book = Book::new(items, known);
                     let context = Context {
                         now: clock.now(),
                         hold: batch.hold,

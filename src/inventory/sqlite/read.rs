@@ -79,6 +79,31 @@ pub(super) fn orders<'a>(
         .collect()
 }
 
+/// Those of the orders that are there. Ids that are ordered by time lie together, with few others between them: one scan
+/// finds out that none of a batch is there. Where too many others are between them, each is looked up.
+pub(super) fn known_orders(
+    connection: &Connection,
+    mut ids: Vec<OrderId>,
+) -> Result<Vec<Order>, Error> {
+    ids.sort_unstable();
+    let (Some(first), Some(last)) = (ids.first(), ids.last()) else {
+        return Ok(Vec::new());
+    };
+    let mut between = connection
+        .prepare_cached("SELECT order_id FROM orders WHERE order_id BETWEEN ?1 AND ?2 ORDER BY order_id LIMIT ?3")?;
+    let most = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    let found: Vec<OrderId> = between
+        .query_map((first.as_bytes(), last.as_bytes(), most), |row| {
+            rows::id(row, 0)
+        })?
+        .collect::<Result<_, _>>()?;
+    if found.len() < ids.len() {
+        ids.retain(|id| found.binary_search(id).is_ok());
+    }
+    let known = orders(connection, ids.iter())?;
+    Ok(known.into_iter().flatten().collect())
+}
+
 /// A row that begins with the id of its order; none if it cannot be read, which is logged (rule 18).
 pub(super) fn readable<T>(row: &Row<'_>, read: impl Fn(&Row<'_>) -> Result<T, Error>) -> Option<T> {
     let reading = read(row).inspect_err(|error| {
