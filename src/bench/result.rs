@@ -103,7 +103,7 @@ fn ms(histogram: &Histogram<u64>, quantile: f64) -> f64 {
     us / 1_000.0
 }
 
-/// Orders per second by exponent: one line per strategy that decides order by order.
+/// Orders per second by exponent: one line per strategy.
 pub fn chart(results: &[BenchResult], command: String) -> Chart {
     let lines = Strategy::ALL.iter().filter_map(|strategy| {
         let points: Vec<(f64, f64)> = results

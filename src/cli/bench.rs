@@ -221,6 +221,10 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
             Ok(None) => break,
             Err(error) => {
                 progress.finish_and_clear();
+                // What was measured before is worth as much as ever.
+                if !results.is_empty() {
+                    print(&results, context)?;
+                }
                 return Err(failed(error));
             }
         }

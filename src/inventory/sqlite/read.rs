@@ -89,8 +89,9 @@ pub(super) fn known_orders(
     let (Some(first), Some(last)) = (ids.first(), ids.last()) else {
         return Ok(Vec::new());
     };
-    let mut between = connection
-        .prepare_cached("SELECT order_id FROM orders WHERE order_id BETWEEN ?1 AND ?2 ORDER BY order_id LIMIT ?3")?;
+    let mut between = connection.prepare_cached(
+        "SELECT order_id FROM orders WHERE order_id BETWEEN ?1 AND ?2 ORDER BY order_id LIMIT ?3",
+    )?;
     let most = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     let found: Vec<OrderId> = between
         .query_map((first.as_bytes(), last.as_bytes(), most), |row| {

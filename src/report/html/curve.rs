@@ -1,6 +1,6 @@
 //! Lines over one axis, rates by magnitude, and the table of their figures.
 
-use super::svg::{Anchor, Drawing, FULL, Frame, LEFT, both, short};
+use super::svg::{Drawing, FULL, Frame, LEFT, both};
 use super::text::{escaped, joined, table};
 use crate::report::Chart;
 
@@ -50,15 +50,6 @@ fn draw(chart: &Chart, frame: Frame) -> String {
             .map(|(at, value)| Some((x.place(*at), y.place(*value))));
         drawing.line(class, places.collect::<Vec<_>>());
     }
-    for (at, value) in points() {
-        drawing.text(
-            x.place(*at),
-            y.place(*value) - 5.0,
-            Anchor::Middle,
-            "tick",
-            &short(value.round()),
-        );
-    }
     drawing.done()
 }
 
@@ -73,7 +64,7 @@ mod tests {
         for text in [
             "line series0",
             "line series1",
-            "80 k",
+            "100 k",
             "<td>3,000</td>",
             "&lt;b&gt;",
         ] {
