@@ -66,8 +66,25 @@ CREATE TABLE IF NOT EXISTS batches (
     orders     BIGINT  NOT NULL,
     blocked    BIGINT  NOT NULL, -- How many of them were blocked.
     closed     TINYINT NOT NULL, -- Whether all of them are known to have ended.
+    checkpoint BIGINT  NOT NULL DEFAULT 0, -- Number of the checkpoint that covers its orders; 0 before one does.
     -- What may still be blocked, by the end of its hold.
-    KEY batches_open (closed, hold_until)
+    KEY batches_open (closed, hold_until),
+    -- For the audit: what it has to read.
+    KEY batches_uncovered (checkpoint)
+) ENGINE = InnoDB;
+
+-- What audits found right, so that the next one reads only what is new. One row per audit that covered more batches.
+CREATE TABLE IF NOT EXISTS checkpoints (
+    checkpoint BIGINT          NOT NULL PRIMARY KEY, -- From 1, without gaps.
+    audited_at BIGINT          NOT NULL, -- When the audit began.
+    orders     BIGINT          NOT NULL, -- How many this one and those before it cover.
+    checksum   BIGINT UNSIGNED NOT NULL  -- Over the rows of these orders and their settlements.
+) ENGINE = InnoDB;
+
+-- Units sold by the orders that checkpoints cover.
+CREATE TABLE IF NOT EXISTS covered_sales (
+    sku   VARBINARY(64) NOT NULL PRIMARY KEY,
+    units BIGINT        NOT NULL
 ) ENGINE = InnoDB;
 
 -- The outbox of refunds: written with the settlement, executed afterwards.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::inventory::{Check, Finding};
+use crate::inventory::{Check, Checkpoint, Finding};
 
 /// Findings that are listed in JSON; all are counted.
 const FINDINGS_MAX: usize = 1_000;
@@ -15,8 +15,12 @@ const FINDINGS_MAX: usize = 1_000;
 pub struct Report {
     /// Items checked.
     pub skus: u64,
+    /// Whether all orders were checked, covered ones included.
+    pub full: bool,
     /// Orders checked.
     pub orders: u64,
+    /// The last checkpoint, with the one that this audit has written.
+    pub checkpoint: Option<Checkpoint>,
     /// Units sold, in all.
     pub units_sold: u64,
     /// Overdue orders whose verdict the gateway owes.
@@ -25,6 +29,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be looked at.
     pub notes: Vec<String>,
+    /// Whether some orders were not compared with every store, so that no checkpoint may cover them.
+    pub is_partial: bool,
 }
 
 impl Report {
@@ -54,11 +60,16 @@ impl Serialize for Report {
             })
             .collect();
         let listed = &self.findings[..self.findings.len().min(FINDINGS_MAX)];
-        let mut report = serializer.serialize_struct("Report", 9)?;
+        let mut report = serializer.serialize_struct("Report", 12)?;
         report.serialize_field("ok", &self.is_ok())?;
         report.serialize_field("invariants", &invariants)?;
         report.serialize_field("skus", &self.skus)?;
+        report.serialize_field("full", &self.full)?;
         report.serialize_field("orders", &self.orders)?;
+        let number = self.checkpoint.map(|checkpoint| checkpoint.number);
+        report.serialize_field("checkpoint", &number)?;
+        let covered = self.checkpoint.map_or(0, |checkpoint| checkpoint.orders);
+        report.serialize_field("covered_orders", &covered)?;
         report.serialize_field("units_sold", &self.units_sold)?;
         report.serialize_field("awaiting_gateway", &self.awaiting_gateway)?;
         report.serialize_field("findings", listed)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Context, Table, counted, exit};
 use crate::audit::{self, Report};
 use crate::domain::parse_duration;
-use crate::inventory::{Auditing, Check};
+use crate::inventory::{AuditRequest, Auditing, Check};
 
 /// Findings shown; the JSON has more.
 const FINDINGS_SHOWN: usize = 20;
@@ -14,14 +14,19 @@ const FINDINGS_SHOWN: usize = 20;
 /// Arguments of `oms audit`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Everything is recomputed from the orders' carts, the recorded corrections and the gateway's ledger.
+Recomputes stock and payments from the orders' carts, the recorded corrections and the gateway's ledger.
+Orders that an earlier audit found right are covered by a checkpoint and not read again, except with --full.
 Exit code 3 when an invariant is broken.
 
 Examples:
   oms audit
+  oms audit --full       read all orders, the whole ledger and the whole status store
   oms audit --json
   oms audit --sql        the query behind each check, to be run by hand")]
 pub struct Args {
+    /// Check all orders, including those covered by a checkpoint
+    #[arg(long, conflicts_with = "sql")]
+    full: bool,
     /// Print the query behind each check instead
     #[arg(long)]
     sql: bool,
@@ -55,7 +60,11 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         return Ok(exit::DONE);
     }
     let ports = context.open_with_gateway().await?;
-    let report = audit::committed(&ports, args.grace).await?;
+    let request = AuditRequest {
+        full: args.full,
+        ..AuditRequest::incremental(args.grace)
+    };
+    let report = audit::committed(&ports, request).await?;
     if context.out.is_json() {
         context.out.json(&report)?;
     } else {
@@ -86,6 +95,18 @@ fn show(report: &Report, context: &Context) -> anyhow::Result<()> {
         table.row([check.as_str().to_owned(), count]);
     }
     out.table(&table)?;
+    if let Some(checkpoint) = report.checkpoint {
+        let unread = if report.full {
+            ""
+        } else {
+            ", which are read only with --full"
+        };
+        out.line(format_args!(
+            "checkpoint {} covers {}{unread}",
+            checkpoint.number,
+            counted(checkpoint.orders, "order"),
+        ))?;
+    }
     if report.awaiting_gateway > 0 {
         out.line(format_args!(
             "{} await the gateway's verdict",

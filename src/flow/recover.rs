@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Flow, message};
 use crate::domain::{Money, Order, OrderId, OrderState, Reason, Status, Timestamp};
 use crate::inventory::{Administration, DeadLetterIndex, Inventory, SettleAction};
-use crate::payments::{Cancelled, ChargeRecord, LedgerEntry, Payments, Verdict};
+use crate::payments::{Cancelled, ChargeRecord, LedgerEntry, LedgerQuery, Payments, Verdict};
 use crate::ports::{Error, Ports};
 use crate::queue::{Delivery, Replay, Replayable};
 use crate::statuses::{ScanStatuses, StatusEntry, Statuses};
@@ -331,7 +331,11 @@ impl<P: Recoverable, T: FnMut(RecoverEvent<'_>) + Send> Recovery<'_, P, T> {
         let ports = self.flow.ports();
         let mut after = None;
         loop {
-            let page = match ports.payments().ledger(after, PAGE).await {
+            let page = match ports
+                .payments()
+                .ledger(LedgerQuery::after(after, PAGE))
+                .await
+            {
                 Ok(page) => page.unwrap_or_default(),
                 Err(error) => {
                     tracing::warn!(cause = error.chain(), "the gateway's ledger was not read");

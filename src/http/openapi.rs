@@ -78,6 +78,7 @@ struct Public;
         batch::administration::put_items, batch::administration::items, batch::administration::item,
         batch::administration::adjust, batch::administration::corrections, batch::administration::find_orders,
         batch::administration::story, batch::administration::audit,
+        batch::administration::checkpoint, batch::administration::cover,
         batch::gateway::show, batch::gateway::bind,
         batch::letters::record, batch::letters::list, batch::letters::mark,
         show_internal,

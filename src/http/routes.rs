@@ -126,6 +126,11 @@ fn batch_routes<P: Served>(table: Table<P>) -> Table<P> {
         )
         .batch("/v1/inventory/batch/story", administration::story::<P>)
         .batch("/v1/inventory/batch/audit", administration::audit::<P>)
+        .batch(
+            "/v1/inventory/batch/checkpoint",
+            administration::checkpoint::<P>,
+        )
+        .batch("/v1/inventory/batch/cover", administration::cover::<P>)
         .batch("/v1/inventory/batch/gateway", gateway::show::<P>)
         .batch("/v1/inventory/batch/bind-gateway", gateway::bind::<P>)
         .batch("/v1/inventory/batch/record-letters", letters::record::<P>)

@@ -1,13 +1,14 @@
 //! Administration of the inventory: catalogue, corrections, order search, the index of dead letters.
 
 use std::future::Future;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{AuditReport, Check, Error, Refund, StockLevel};
+use super::{
+    AuditReport, AuditRequest, Check, Checkpoint, Coverage, Error, OrderSink, Refund, StockLevel,
+};
 use crate::domain::{
     Customer, LETTER_CUT_BYTES_MAX, Money, Order, OrderId, OrderState, Original, Reason, Sku,
     Timestamp, cut_text,
@@ -81,10 +82,24 @@ pub trait Auditing: Send + Sync + 'static {
     /// The id of this store, made when it was created. Two URLs with one id are one store.
     fn store_id(&self) -> impl Future<Output = Result<Uuid, Error>> + Send;
 
-    /// Checks every invariant that committed state can show, reading one consistent snapshot.
-    ///
-    /// A BLOCK order counts as overdue, and a refund as unrefunded, when late by more than `grace`.
-    fn audit(&self, grace: Duration) -> impl Future<Output = Result<AuditReport, Error>> + Send;
+    /// The last checkpoint, `None` before the first.
+    fn checkpoint(&self) -> impl Future<Output = Result<Option<Checkpoint>, Error>> + Send;
+
+    /// Checks every invariant that committed state can show, reading one consistent snapshot. Orders that a checkpoint
+    /// covers are read by a full audit, or where there is no checkpoint. Hands the orders that it reads over to `orders`.
+    fn audit(
+        &self,
+        request: AuditRequest,
+        orders: OrderSink,
+    ) -> impl Future<Output = Result<AuditReport, Error>> + Send;
+
+    /// Writes a checkpoint for what an audit found right, which began at `audited_at`. Whether it is written: not if
+    /// another audit has written one since.
+    fn cover(
+        &self,
+        coverage: Coverage,
+        audited_at: Timestamp,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// The query behind each check, as an administrator can run it by hand: what it checks, and its SQL.
     fn audit_sql(&self) -> Vec<(Check, &'static str)>;

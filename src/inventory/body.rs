@@ -1,6 +1,10 @@
 //! How what is decided once about an order is packed into its row: JSON, which SQL can unpack. How the order ended stands
 //! in a row of its own.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
 use crate::domain::{BatchRef, CartHash, Customer, Money, Order, OrderId, OrderLine, OrderState};
 use crate::domain::{Quantity, Reason, Sku, Timestamp};
 
@@ -9,6 +13,38 @@ type Line = (Sku, Quantity, Money, i64, u64);
 
 /// What is packed: cart hash, when it was accepted, when it was decided, its place in the batch, its lines.
 type Body = (Option<CartHash>, i64, i64, Option<u32>, Vec<Line>);
+
+/// A text without a copy of it, unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The same as [`Line`], for those who read very many.
+type BorrowedLine<'a> = (Text<'a>, Quantity, Money, i64, u64);
+
+/// The same as [`Body`].
+type BorrowedBody<'a> = (
+    Option<CartHash>,
+    i64,
+    i64,
+    Option<u32>,
+    Vec<BorrowedLine<'a>>,
+);
+
+/// What an audit needs of a body.
+pub(super) struct Cart<'a> {
+    pub(super) decided_at: Timestamp,
+    pub(super) amount: Money,
+    lines: Vec<BorrowedLine<'a>>,
+}
+
+impl Cart<'_> {
+    /// SKU and units of each line.
+    pub(super) fn units(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.lines
+            .iter()
+            .map(|(Text(sku), units, ..)| (&**sku, units.units()))
+    }
+}
 
 /// The columns beside the body.
 pub(super) struct Columns {
@@ -87,10 +123,24 @@ pub(super) fn unpack(body: &str, columns: Columns) -> Result<Order, serde_json::
     })
 }
 
+/// Reads what an audit needs of a body.
+pub(super) fn cart(body: &[u8]) -> Result<Cart<'_>, serde_json::Error> {
+    let (_, _, decided_at, _, lines): BorrowedBody<'_> = serde_json::from_slice(body)?;
+    Ok(Cart {
+        decided_at: Timestamp::from_millis(decided_at),
+        amount: total(lines.iter().map(|line| (line.2, line.1))).unwrap_or_default(),
+        lines,
+    })
+}
+
 /// What the lines cost together, unless that is out of range.
 pub(super) fn amount(lines: &[OrderLine]) -> Option<Money> {
-    lines.iter().try_fold(Money::ZERO, |sum, line| {
-        sum.checked_add(line.price.checked_mul(line.quantity)?)
+    total(lines.iter().map(|line| (line.price, line.quantity)))
+}
+
+fn total(mut lines: impl Iterator<Item = (Money, Quantity)>) -> Option<Money> {
+    lines.try_fold(Money::ZERO, |sum, (price, quantity)| {
+        sum.checked_add(price.checked_mul(quantity)?)
     })
 }
 
@@ -127,6 +177,12 @@ mod tests {
             "{packed}"
         );
         assert_eq!(unpack(&packed, columns(None)).unwrap(), order);
+        let read = cart(packed.as_bytes()).unwrap();
+        assert_eq!(
+            (read.decided_at, read.amount),
+            (order.decided_at, order.amount)
+        );
+        assert_eq!(read.units().collect::<Vec<_>>(), [("SKU-\"1\"", 2)]);
         let ended = Ended {
             state: OrderState::Failed,
             reason: Some(Reason::Expired),
@@ -136,5 +192,6 @@ mod tests {
         assert_eq!(failed.state, OrderState::Failed);
         assert_eq!(failed.reason, Some(Reason::Expired));
         assert!(unpack("[]", columns(None)).is_err());
+        assert!(cart(b"[]").is_err());
     }
 }

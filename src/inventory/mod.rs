@@ -26,7 +26,10 @@ pub use admin::{
     DeadLetterRow, DeadLetterState, Item, LETTER_DETAIL_BYTES_MAX, NewItem, OrderFilter,
     PutOutcome, Story,
 };
-pub use audit::{AuditReport, Check, Finding};
+pub use audit::{
+    AuditReport, AuditRequest, BatchRange, Check, CheckedOrder, Checkpoint, Coverage, CoveredUnits,
+    Finding, OrderPages, OrderSink,
+};
 pub use bounds::{STOCK_MAX, UnitsError, check_units, corrected};
 pub use gateway::{GatewayBinding, GatewayRecord, LOCATION_CHARS_MAX};
 pub use types::{

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Adjusted, Adjustment, AdjustmentRow, AuditReport, DeadLetterRow, DeadLetterState,
-    GatewayRecord, HoldEnd, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation,
-    ReserveBatch, Settle, Settlement, StockAnswer, Story,
+    Adjusted, Adjustment, AdjustmentRow, AuditReport, AuditRequest, CheckedOrder, Checkpoint,
+    Coverage, DeadLetterRow, DeadLetterState, GatewayRecord, HoldEnd, Item, NewItem, OrderFilter,
+    Owed, PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, Story,
 };
 use crate::domain::{
     AcceptedCart, Cart, CartError, Customer, GatewayId, Line, Order, OrderId, Sku, Timestamp,
@@ -75,7 +75,9 @@ calls! {
     Corrections = "corrections", false -> Vec<AdjustmentRow>, limit = limit;
     FindOrders = "find-orders", false -> Vec<Order>, limit = filter.limit;
     StoryOf = "story", false -> Option<Story>;
-    Audit = "audit", false -> AuditReport;
+    Audit = "audit", false -> Audited;
+    LastCheckpoint = "checkpoint", false -> Option<Checkpoint>;
+    Cover = "cover", true -> bool;
     GatewayOnRecord = "gateway", false -> Option<GatewayRecord>;
     BindGateway = "bind-gateway", true -> GatewayRecord;
     RecordLetters = "record-letters", true -> ();
@@ -236,25 +238,68 @@ pub struct StoryOf {
     pub id: OrderId,
 }
 
+/// The most orders that come with the report of an audit.
+pub const CHECKED_MAX: usize = 200_000;
+
 /// Every invariant that committed state can show.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
     /// By how much something may be late, in milliseconds.
     grace_ms: u64,
+    /// Whether to read orders, too, that a checkpoint covers.
+    #[serde(default)]
+    full: bool,
+    /// Orders whose batches no checkpoint may cover.
+    #[serde(default)]
+    at_fault: Vec<OrderId>,
+    /// Whether the orders that were read are wanted.
+    #[serde(default)]
+    pub with_orders: bool,
 }
 
 impl Audit {
-    /// With this grace.
-    pub fn new(grace: Duration) -> Self {
+    /// With or without the orders that were read.
+    pub fn new(request: &AuditRequest, with_orders: bool) -> Self {
         Self {
-            grace_ms: millis(grace),
+            grace_ms: millis(request.grace),
+            full: request.full,
+            at_fault: request.at_fault.clone(),
+            with_orders,
         }
     }
 
-    /// By how much something may be late.
-    pub const fn grace(&self) -> Duration {
-        Duration::from_millis(self.grace_ms)
+    /// What to audit.
+    pub fn request(&self) -> AuditRequest {
+        AuditRequest {
+            grace: Duration::from_millis(self.grace_ms),
+            full: self.full,
+            at_fault: self.at_fault.clone(),
+        }
     }
+}
+
+/// What an audit came to.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Audited {
+    /// What was counted and found.
+    #[serde(flatten)]
+    pub report: AuditReport,
+    /// The orders that were read, if they were wanted; null if they are over 200,000.
+    #[serde(default)]
+    pub checked: Option<Vec<CheckedOrder>>,
+}
+
+/// The last checkpoint.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct LastCheckpoint {}
+
+/// A checkpoint to write.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Cover {
+    /// What an audit has found right, as its report says.
+    pub coverage: Coverage,
+    /// When that audit began, in Unix milliseconds.
+    pub audited_at: Timestamp,
 }
 
 /// Which gateway vouches for the payments of the store.

@@ -39,11 +39,10 @@ pub trait Payments: Send + Sync + 'static {
     /// What the gateway can tell about the attempts to pay an order, oldest first; empty if it does not tell.
     fn attempts(&self, id: OrderId) -> impl Future<Output = Result<Vec<Attempt>, Error>> + Send;
 
-    /// At most `limit` entries of the ledger after a key, ordered by key; `None` from a gateway that cannot be listed.
+    /// Entries of the ledger; `None` from a gateway that cannot be listed.
     fn ledger(
         &self,
-        after: Option<OrderId>,
-        limit: usize,
+        query: LedgerQuery,
     ) -> impl Future<Output = Result<Option<Vec<LedgerEntry>>, Error>> + Send;
 }
 
@@ -121,6 +120,62 @@ pub struct Attempt {
     pub outcome: String,
 }
 
+/// Which entries of a ledger to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerQuery {
+    /// A page, ordered by key.
+    After {
+        /// Only those after this key.
+        key: Option<OrderId>,
+        /// At most this many.
+        limit: usize,
+    },
+    /// Those of these keys, ordered by key.
+    Keys(Vec<OrderId>),
+    /// A page of captured charges, ordered by the time of capture, then by key.
+    Captured {
+        /// Only those after this one.
+        after: CaptureCursor,
+        /// At most this many.
+        limit: usize,
+    },
+}
+
+impl LedgerQuery {
+    /// At most `limit` entries after a key.
+    pub const fn after(key: Option<OrderId>, limit: usize) -> Self {
+        Self::After { key, limit }
+    }
+}
+
+/// Where a scan of captured charges continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CaptureCursor {
+    /// When the charge was captured, by the gateway's clock.
+    pub captured_at: Timestamp,
+    /// Its key, among those that were captured at once.
+    pub order_id: OrderId,
+}
+
+impl CaptureCursor {
+    /// Before all charges that were captured at this time or later.
+    pub const fn since(captured_at: Timestamp) -> Self {
+        Self {
+            captured_at,
+            order_id: OrderId::from_bytes([0; 16]),
+        }
+    }
+}
+
+impl From<&LedgerEntry> for CaptureCursor {
+    fn from(entry: &LedgerEntry) -> Self {
+        Self {
+            captured_at: entry.at,
+            order_id: entry.order_id,
+        }
+    }
+}
+
 /// One key of a gateway's ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LedgerEntry {
@@ -134,4 +189,6 @@ pub struct LedgerEntry {
     pub refunded: Money,
     /// How many refunds were executed: never more than one.
     pub refunds: u64,
+    /// When the charge came to its present state; a refund leaves this as it is.
+    pub at: Timestamp,
 }

@@ -1,19 +1,17 @@
 //! The inventory, whichever it is.
 
-use std::time::Duration;
-
 use uuid::Uuid;
 
 use crate::clock::SystemClock;
-use crate::domain::{GatewayId, Order, OrderId, Sku};
+use crate::domain::{GatewayId, Order, OrderId, Sku, Timestamp};
 use crate::inventory::http::HttpInventory;
 use crate::inventory::mysql::MysqlInventory;
 use crate::inventory::sqlite::SqliteInventory;
 use crate::inventory::{
-    Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding, GatewayRecord, HoldEnd,
-    Inventory, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch,
-    Settle, Settlement, StockAnswer, Story,
+    Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, AuditRequest, Auditing,
+    Check, Checkpoint, Coverage, DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding,
+    GatewayRecord, HoldEnd, Inventory, Item, NewItem, OrderFilter, OrderSink, Owed, PutOutcome,
+    Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, Story,
 };
 use crate::ports::Error;
 
@@ -104,8 +102,16 @@ impl Auditing for AnyInventory {
         pass_on!(self, inner => inner.store_id().await)
     }
 
-    async fn audit(&self, grace: Duration) -> Result<AuditReport, Error> {
-        pass_on!(self, inner => inner.audit(grace).await)
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        pass_on!(self, inner => inner.checkpoint().await)
+    }
+
+    async fn audit(&self, request: AuditRequest, orders: OrderSink) -> Result<AuditReport, Error> {
+        pass_on!(self, inner => inner.audit(request, orders).await)
+    }
+
+    async fn cover(&self, coverage: Coverage, audited_at: Timestamp) -> Result<bool, Error> {
+        pass_on!(self, inner => inner.cover(coverage, audited_at).await)
     }
 
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {

@@ -7,8 +7,8 @@ use crate::domain::{Money, OrderId};
 use crate::payments::http::HttpPayments;
 use crate::payments::simulated::Simulated;
 use crate::payments::{
-    Attempt, Cancelled, Charge, ChargeRecord, GatewayIdentity, Identity, LedgerEntry, Payments,
-    Verdict,
+    Attempt, Cancelled, Charge, ChargeRecord, GatewayIdentity, Identity, LedgerEntry, LedgerQuery,
+    Payments, Verdict,
 };
 use crate::ports::Error;
 
@@ -56,12 +56,8 @@ impl Payments for AnyPayments {
         pass_on!(self, inner => inner.attempts(id).await)
     }
 
-    async fn ledger(
-        &self,
-        after: Option<OrderId>,
-        limit: usize,
-    ) -> Result<Option<Vec<LedgerEntry>>, Error> {
-        pass_on!(self, inner => inner.ledger(after, limit).await)
+    async fn ledger(&self, query: LedgerQuery) -> Result<Option<Vec<LedgerEntry>>, Error> {
+        pass_on!(self, inner => inner.ledger(query).await)
     }
 }
 

@@ -3,6 +3,7 @@
 //! - `make`: short words for ids, carts and items.
 //! - `model`: the ports in memory, in simulated time.
 //! - `faults`: decorators that make any port fail, hang or lie.
+//! - `audits`: what an audit of all stores finds and covers, over the models.
 //! - `contracts`: one suite per port, run over every adapter.
 //! - `guarantees`: what the README promises has a test.
 //! - `flow`: the flow over the models, rule by rule and fault by fault.
@@ -15,6 +16,7 @@
     reason = "a test whose preparation fails cannot go on"
 )]
 
+mod audits;
 mod cli;
 mod contracts;
 mod faults;

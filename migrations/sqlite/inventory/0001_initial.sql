@@ -47,6 +47,9 @@ CREATE TABLE orders (
 -- For the sweep: the orders of a batch share one hold.
 CREATE INDEX orders_of_batch ON orders (batch_id) WHERE batch_id IS NOT NULL;
 
+-- For the audit: no checkpoint covers tombstones.
+CREATE INDEX orders_without_batch ON orders (order_id) WHERE batch_id IS NULL;
+
 -- How an order ended; without a row it is BLOCK. The key is the guard: an order ends once. Never changed.
 CREATE TABLE settlements (
     order_id   BLOB    PRIMARY KEY CHECK (length(order_id) = 16),
@@ -61,11 +64,29 @@ CREATE TABLE batches (
     hold_until INTEGER NOT NULL,
     orders     INTEGER NOT NULL,
     blocked    INTEGER NOT NULL, -- How many of them were blocked.
-    closed     INTEGER NOT NULL CHECK (closed IN (0, 1)) -- Whether all of them are known to have ended.
+    closed     INTEGER NOT NULL CHECK (closed IN (0, 1)), -- Whether all of them are known to have ended.
+    checkpoint INTEGER NOT NULL DEFAULT 0 -- Number of the checkpoint that covers its orders; 0 before one does.
 ) STRICT;
 
 -- What may still be blocked, by the end of its hold.
 CREATE INDEX batches_open ON batches (hold_until) WHERE closed = 0;
+
+-- For the audit: what it has to read.
+CREATE INDEX batches_uncovered ON batches (batch_id) WHERE checkpoint = 0;
+
+-- What audits found right, so that the next one reads only what is new. One row per audit that covered more batches.
+CREATE TABLE checkpoints (
+    checkpoint INTEGER PRIMARY KEY, -- From 1, without gaps.
+    audited_at INTEGER NOT NULL, -- When the audit began.
+    orders     INTEGER NOT NULL, -- How many this one and those before it cover.
+    checksum   INTEGER NOT NULL  -- Over the rows of these orders and their settlements; 64 bits, as a signed number.
+) STRICT;
+
+-- Units sold by the orders that checkpoints cover.
+CREATE TABLE covered_sales (
+    sku   TEXT    PRIMARY KEY COLLATE BINARY,
+    units INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- The outbox of refunds: written with the settlement, executed afterwards.
 CREATE TABLE refunds (

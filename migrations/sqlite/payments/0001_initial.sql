@@ -28,6 +28,9 @@ CREATE TABLE charges (
     refunded_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- For the audit: what was captured lately.
+CREATE INDEX charges_captured ON charges (at) WHERE state = 1;
+
 -- Every attempt to charge. The number of a customer's attempts decides what the next one comes to.
 CREATE TABLE attempts (
     customer TEXT NOT NULL,

@@ -11,7 +11,7 @@ use crate::cli::Context;
 use crate::cli::signals::Stop;
 use crate::domain::{OrderId, Reason, Timestamp};
 use crate::flow::Flow;
-use crate::inventory::{Administration, Check, Finding};
+use crate::inventory::{Administration, AuditRequest, Check, Finding};
 use crate::report::{
     self, Example, Fairness, Invariants, OrderCounts, RunReport, RunSettings, TraceReport, Verdict,
 };
@@ -52,7 +52,7 @@ pub(super) async fn assess(
     } else {
         Duration::ZERO
     };
-    let committed = audit::committed(ports, grace).await?;
+    let committed = audit::committed(ports, AuditRequest::incremental(grace)).await?;
     // A release counts as seen by everyone once its commit can have returned.
     let clients = audit::clients(ports, &stage.plan, &told, run.longest_answer).await?;
     let mut findings = committed.findings;

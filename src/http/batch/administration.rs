@@ -6,7 +6,8 @@ use super::{Api, Sent, Served, Told, told};
 use crate::domain::Order;
 use crate::http::problem::{Kind, Problem, RETRY_AFTER};
 use crate::inventory::{
-    Adjusted, AdjustmentRow, Administration, AuditReport, Auditing, Item, PutOutcome, Story, wire,
+    Adjusted, AdjustmentRow, Administration, Auditing, CheckedOrder, Checkpoint, Item, OrderPages,
+    OrderSink, PutOutcome, Story, wire,
 };
 
 /// Create items; of a known one only name and price change.
@@ -116,11 +117,12 @@ pub(crate) async fn story<P: Served>(
 
 /// Check every invariant that committed state can show, in one snapshot.
 ///
-/// Reads the whole store: run it rarely. Orders and refunds count as late when they are late by more than the grace.
+/// Reads the orders that no checkpoint covers, or with `full` the whole store. Orders and refunds count as late when
+/// they are late by more than the grace.
 #[utoipa::path(
     post, path = "/v1/inventory/batch/audit", operation_id = "batch_audit", tag = "batch",
     request_body = wire::Audit,
-    responses((status = 200, description = "What was counted and found", body = AuditReport))
+    responses((status = 200, description = "What was counted and found", body = wire::Audited))
 )]
 pub(crate) async fn audit<P: Served>(
     State(api): State<Api<P>>,
@@ -130,5 +132,56 @@ pub(crate) async fn audit<P: Served>(
         let detail = "an audit is running already: try again when it is done";
         return Err(Problem::new(Kind::Overloaded, detail).retry_after(RETRY_AFTER));
     };
-    told(api.inventory().audit(call.grace()).await)
+    let (sink, pages) = if call.with_orders {
+        let (sink, pages) = OrderSink::channel();
+        (sink, Some(pages))
+    } else {
+        (OrderSink::none(), None)
+    };
+    let (report, checked) =
+        tokio::join!(api.inventory().audit(call.request(), sink), collect(pages));
+    told(report.map(|report| wire::Audited { report, checked }))
+}
+
+/// All orders of these pages; none if they are more than one answer carries.
+async fn collect(pages: Option<OrderPages>) -> Option<Vec<CheckedOrder>> {
+    let mut pages = pages?;
+    let mut orders = Vec::new();
+    while let Some(mut page) = pages.next().await {
+        if orders.len() + page.len() > wire::CHECKED_MAX {
+            return None;
+        }
+        orders.append(&mut page);
+    }
+    Some(orders)
+}
+
+/// The last checkpoint of the audit.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/checkpoint", operation_id = "batch_checkpoint", tag = "batch",
+    request_body = wire::LastCheckpoint,
+    responses((status = 200, description = "Its `number`, `audited_at` and `orders`; or null", body = Option<Checkpoint>))
+)]
+pub(crate) async fn checkpoint<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(_call): Sent<wire::LastCheckpoint>,
+) -> Told<wire::LastCheckpoint> {
+    told(api.inventory().checkpoint().await)
+}
+
+/// Write a checkpoint for what an audit found right, so that the next one reads only what is new.
+#[utoipa::path(
+    post, path = "/v1/inventory/batch/cover", operation_id = "batch_cover", tag = "batch",
+    request_body = wire::Cover,
+    responses((status = 200, description = "Whether it is written: not if another audit has written one since", body = bool))
+)]
+pub(crate) async fn cover<P: Served>(
+    State(api): State<Api<P>>,
+    Sent(call): Sent<wire::Cover>,
+) -> Told<wire::Cover> {
+    if !call.coverage.is_ordered() {
+        let detail = "coverage: batches must be ranges in ascending order";
+        return Err(Problem::new(Kind::Invalid, detail));
+    }
+    told(api.inventory().cover(call.coverage, call.audited_at).await)
 }

@@ -13,18 +13,21 @@ use uuid::Uuid;
 
 use super::wire::{self, REQUEST_BYTES_MAX};
 use super::{
-    Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding, GatewayRecord, HoldEnd,
-    Inventory, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch,
-    Settle, Settlement, StockAnswer, Story,
+    Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, AuditRequest, Auditing,
+    Check, Checkpoint, Coverage, DeadLetterIndex, DeadLetterRow, DeadLetterState, GatewayBinding,
+    GatewayRecord, HoldEnd, Inventory, Item, NewItem, OrderFilter, OrderSink, Owed, PutOutcome,
+    Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, Story,
 };
-use crate::domain::{GatewayId, Order, OrderId, Sku};
+use crate::domain::{GatewayId, Order, OrderId, Sku, Timestamp};
 use crate::ports::Error;
 
 pub use client::HttpInventory;
 
 /// How long an audit may take: it reads everything.
 const AUDIT_TIME_MAX: Duration = Duration::from_secs(600);
+
+/// How many orders are read at once for an audit.
+const ORDERS_PAGE: usize = 2_000;
 
 /// The most bytes of messages recorded in one request; base64 makes four of three.
 const LETTER_BYTES_MAX: usize = REQUEST_BYTES_MAX / 4;
@@ -118,15 +121,69 @@ impl Auditing for HttpInventory {
         self.ask_store_id().await
     }
 
-    async fn audit(&self, grace: Duration) -> Result<AuditReport, Error> {
-        let call = wire::Audit::new(grace);
-        self.call_within("audit the inventory", &call, AUDIT_TIME_MAX)
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        self.call("read the last checkpoint", &wire::LastCheckpoint {})
             .await
+    }
+
+    /// The orders come with the report, unless all are wanted or there are very many: then they are read afterwards,
+    /// all of them.
+    async fn audit(
+        &self,
+        request: AuditRequest,
+        mut orders: OrderSink,
+    ) -> Result<AuditReport, Error> {
+        let call = wire::Audit::new(&request, orders.is_wanted() && !request.full);
+        let answer = self
+            .call_within("audit the inventory", &call, AUDIT_TIME_MAX)
+            .await?;
+        match answer.checked {
+            Some(checked) => {
+                for order in checked {
+                    if orders.push(order) {
+                        orders.send().await;
+                    }
+                }
+            }
+            None => self.all_orders(&mut orders).await?,
+        }
+        orders.send().await;
+        Ok(answer.report)
+    }
+
+    async fn cover(&self, coverage: Coverage, audited_at: Timestamp) -> Result<bool, Error> {
+        let action = format!("write checkpoint {}", coverage.number);
+        let call = wire::Cover {
+            coverage,
+            audited_at,
+        };
+        self.call(&action, &call).await
     }
 
     /// Empty: the queries are those of the store behind the service, and can be run by hand only there.
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {
         Vec::new()
+    }
+}
+
+impl HttpInventory {
+    /// Hands over all orders, in the order of their ids, as long as anybody takes them.
+    async fn all_orders(&self, orders: &mut OrderSink) -> Result<(), Error> {
+        let mut filter = OrderFilter {
+            limit: ORDERS_PAGE,
+            ..OrderFilter::default()
+        };
+        while orders.is_wanted() {
+            let page = self.find_orders(filter.clone()).await?;
+            let Some(last) = page.last() else { break };
+            filter.after = Some(last.order_id);
+            for order in &page {
+                if orders.push(order.into()) {
+                    orders.send().await;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

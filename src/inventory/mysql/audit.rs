@@ -1,139 +1,43 @@
-//! The audit: queries that recompute everything from the orders' carts. Each row found is something wrong.
+//! The audit: queries over items and corrections, and one pass over the orders.
 
-use std::time::Duration;
-
-use futures::StreamExt;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
+use mysql_async::{Conn, Row, Value};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::MysqlInventory;
+use super::audit_queries::{OVERDUE, QUERIES, UNITS_SOLD};
 use super::connect::{Purpose, Server};
 use super::fault::Fault;
 use super::lane::{Ask, Job, Lane};
-use super::read;
 use super::rows::Fields;
-use crate::domain::OrderId;
-use crate::inventory::{AuditReport, Auditing, Check, Finding};
+use super::{checkpoint, read, sql};
+use crate::domain::{OrderId, Timestamp};
+use crate::inventory::audit::orders::{OrderAudit, OrderRow, RefundState, Start};
+use crate::inventory::audit::{Query, Run};
+use crate::inventory::{
+    AuditReport, AuditRequest, Auditing, Check, Checkpoint, Coverage, Finding, OrderSink,
+};
 use crate::ports;
 
-/// A check: rows of (subject, detail, count). What is due before `@due_before` is overdue; a minute ago if it is not
-/// set, as when somebody runs the query by hand.
-struct Query {
-    check: Check,
-    sql: &'static str,
-}
+/// The columns that [`order_row`] reads.
+const COLUMNS: &str = "o.order_id, o.customer, o.body, o.hold_until, o.batch_id, s.state, s.reason, s.settled_at, \
+     r.order_id IS NOT NULL, r.executed_at IS NOT NULL";
 
-const QUERIES: &[Query] = &[
-    Query {
-        check: Check::Oversold,
-        sql: "SELECT sku, CONCAT('sold ', sold, ' and blocked ', blocked, ' of ', initial + raised, \
-             ' that there ever were'), CAST(sold + blocked - initial - raised AS SIGNED) \
-         FROM (SELECT items.*, COALESCE((SELECT SUM(units) FROM adjustments AS a \
-             WHERE a.sku = items.sku AND a.units > 0), 0) AS raised FROM items) AS i \
-         WHERE sold + blocked > initial + raised",
-    },
-    Query {
-        check: Check::Oversold,
-        sql: "SELECT sku, CONCAT('available is ', available, ', which corrections do not explain'), -available \
-         FROM items WHERE available < 0 AND available < COALESCE((SELECT SUM(units) FROM adjustments AS a \
-             WHERE a.sku = items.sku AND a.units < 0), 0)",
-    },
-    Query {
-        check: Check::Conservation,
-        sql: "SELECT sku, CONCAT('initial ', initial, ' + adjusted ', adjusted, ' is not available ', available, \
-             ' + blocked ', blocked, ' + sold ', sold), ABS(initial + adjusted - available - blocked - sold) \
-         FROM items WHERE initial + adjusted <> available + blocked + sold",
-    },
-    Query {
-        check: Check::Conservation,
-        sql: "SELECT items.sku, CONCAT('adjusted is ', adjusted, ', but its corrections add up to ', \
-             COALESCE(total, 0)), CAST(ABS(adjusted - COALESCE(total, 0)) AS SIGNED) \
-         FROM items LEFT JOIN (SELECT sku, SUM(units) AS total FROM adjustments GROUP BY sku) AS a \
-             ON a.sku = items.sku WHERE adjusted <> COALESCE(total, 0)",
-    },
-    // Carts are added up first, in one pass over the orders, and only the sums are held against the items.
-    Query {
-        check: Check::Conservation,
-        sql: "SELECT sku, IF(SUM(is_item) > 0, \
-             CONCAT('blocked is ', SUM(blocked), ' and sold ', SUM(sold), ', with sales not folded in, but its orders \
-                 hold ', SUM(held), ' and bought ', SUM(bought)), \
-             CONCAT('orders hold ', SUM(held), ' and bought ', SUM(bought), ' of no known item')), \
-             CAST(ABS(SUM(blocked) - SUM(held)) + ABS(SUM(sold) - SUM(bought)) AS SIGNED) \
-         FROM (SELECT sku, blocked, sold, 0 AS held, 0 AS bought, 1 AS is_item FROM items \
-             UNION ALL \
-             SELECT CAST(sale.sku AS BINARY) AS sku, -SUM(sale.units), SUM(sale.units), 0, 0, 0 \
-             FROM sales JOIN JSON_TABLE(IF(JSON_VALID(sales.units), sales.units, '[]'), '$[*]' COLUMNS \
-                 (sku VARCHAR(64) PATH '$[0]', units BIGINT PATH '$[1]')) AS sale \
-             GROUP BY CAST(sale.sku AS BINARY) \
-             UNION ALL \
-             SELECT CAST(line.sku AS BINARY) AS sku, 0, 0, SUM(IF(s.state IS NULL, line.units, 0)), \
-                 SUM(IF(s.state = 2, line.units, 0)), 0 \
-             FROM orders AS o LEFT JOIN settlements AS s ON s.order_id = o.order_id \
-                 JOIN JSON_TABLE(IF(JSON_VALID(o.body), o.body, '[]'), '$[4][*]' COLUMNS \
-                 (sku VARCHAR(64) PATH '$[0]', units BIGINT PATH '$[1]')) AS line \
-             WHERE s.state IS NULL OR s.state = 2 GROUP BY CAST(line.sku AS BINARY)) AS sides \
-         GROUP BY sku \
-         HAVING SUM(blocked) <> SUM(held) OR SUM(sold) <> SUM(bought) OR SUM(is_item) = 0",
-    },
-    Query {
-        check: Check::Conservation,
-        sql: "SELECT sku, CONCAT('blocked is ', blocked, ' and sold ', sold), \
-             GREATEST(-blocked, 0) + GREATEST(-sold, 0) \
-         FROM items WHERE blocked < 0 OR sold < 0",
-    },
-    Query {
-        check: Check::Conservation,
-        sql: "SELECT LOWER(HEX(order_id)) AS order_id, 'its cart cannot be read', 1 \
-         FROM orders \
-         WHERE IF(JSON_VALID(body), COALESCE(JSON_TYPE(JSON_EXTRACT(body, '$[4]')), ''), '') <> 'ARRAY'",
-    },
-    Query {
-        check: Check::Conservation,
-        sql: "SELECT CONCAT('sale ', sale_id), 'its units cannot be read', 1 FROM sales WHERE NOT JSON_VALID(units)",
-    },
-    Query {
-        check: Check::Uniqueness,
-        sql: "SELECT LOWER(HEX(r.order_id)) AS order_id, \
-             IF(o.order_id IS NULL, 'refunded, and there is no such order', 'refunded, and it did not fail'), 1 \
-         FROM refunds AS r LEFT JOIN orders AS o ON o.order_id = r.order_id \
-             LEFT JOIN settlements AS s ON s.order_id = r.order_id \
-         WHERE o.order_id IS NULL OR s.state IS NULL OR s.state <> 3",
-    },
-    Query {
-        check: Check::Uniqueness,
-        sql: "SELECT LOWER(HEX(s.order_id)) AS order_id, 'settled, and there is no such order', 1 \
-         FROM settlements AS s LEFT JOIN orders AS o ON o.order_id = s.order_id WHERE o.order_id IS NULL",
-    },
-    Query {
-        check: Check::Unpaid,
-        sql: "SELECT LOWER(HEX(order_id)) AS order_id, \
-             'placed without a time of settlement, or with a reason to fail', 1 \
-         FROM settlements WHERE state = 2 AND (settled_at IS NULL OR reason IS NOT NULL)",
-    },
-    Query {
-        check: Check::Uniqueness,
-        sql: "SELECT LOWER(HEX(order_id)) AS order_id, 'failed without a reason', 1 \
-         FROM settlements WHERE state = 3 AND reason IS NULL",
-    },
-    Query {
-        check: Check::Unrefunded,
-        sql: "SELECT LOWER(HEX(order_id)) AS order_id, \
-             CONCAT('a refund of ', amount, ' is due since ', recorded_at), 1 \
-         FROM refunds WHERE executed_at IS NULL \
-             AND recorded_at < COALESCE(@due_before, (UNIX_TIMESTAMP() - 60) * 1000)",
-    },
-];
+/// What belongs to an order.
+const ATTACHED: &str = "LEFT JOIN settlements AS s ON s.order_id = o.order_id \
+     LEFT JOIN refunds AS r ON r.order_id = o.order_id";
 
-const OVERDUE: &str = "SELECT LOWER(HEX(o.order_id)) AS order_id, CONCAT('held until ', o.hold_until), 1 \
-     FROM orders AS o LEFT JOIN settlements AS s ON s.order_id = o.order_id \
-     WHERE s.order_id IS NULL AND o.hold_until < COALESCE(@due_before, (UNIX_TIMESTAMP() - 60) * 1000) \
-     ORDER BY o.order_id";
-
-/// Units sold, by the items and by what is not folded into them yet.
-const UNITS_SOLD: &str = "SELECT CAST((SELECT COALESCE(SUM(GREATEST(sold, 0)), 0) FROM items) \
-     + (SELECT COALESCE(SUM(sale.units), 0) FROM sales JOIN JSON_TABLE(IF(JSON_VALID(sales.units), sales.units, '[]'), \
-         '$[*]' COLUMNS (units BIGINT PATH '$[1]')) AS sale) AS SIGNED)";
+/// Counters of each item, with what is sold and not folded in; what only sales mention is no item.
+const COUNTERS: &str = "SELECT sku, CAST(SUM(blocked) AS SIGNED), CAST(SUM(sold) AS SIGNED), \
+         CAST(SUM(is_item) AS SIGNED) \
+     FROM (SELECT sku, blocked, sold, 1 AS is_item FROM items \
+         UNION ALL \
+         SELECT CAST(sale.sku AS BINARY) AS sku, -SUM(sale.units), SUM(sale.units), 0 \
+         FROM sales JOIN JSON_TABLE(IF(JSON_VALID(sales.units), sales.units, '[]'), '$[*]' COLUMNS \
+             (sku VARCHAR(64) PATH '$[0]', units BIGINT PATH '$[1]')) AS sale \
+         GROUP BY CAST(sale.sku AS BINARY)) AS sides \
+     GROUP BY sku";
 
 impl Auditing for MysqlInventory {
     async fn store_id(&self) -> Result<Uuid, ports::Error> {
@@ -141,10 +45,35 @@ impl Auditing for MysqlInventory {
         self.reading.read("read the store's id", &ask).await
     }
 
-    async fn audit(&self, grace: Duration) -> Result<AuditReport, ports::Error> {
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, ports::Error> {
+        let ask = Ask((), |connection, ()| Box::pin(checkpoint::last(connection)));
+        self.reading.read("read the last checkpoint", &ask).await
+    }
+
+    async fn audit(
+        &self,
+        request: AuditRequest,
+        orders: OrderSink,
+    ) -> Result<AuditReport, ports::Error> {
         // A connection of its own: with a snapshot, and as long as it takes.
         let lane = Lane::unhurried(Server::new(&self.url, Purpose::Audit));
-        lane.read("audit the inventory", &Audit { grace }).await
+        let audit = Audit {
+            request,
+            orders: Mutex::new(orders),
+        };
+        // Not repeated: whoever takes the orders would get them twice.
+        lane.read_unrepeated("audit the inventory", &audit).await
+    }
+
+    async fn cover(&self, coverage: Coverage, audited_at: Timestamp) -> Result<bool, ports::Error> {
+        let action = format!("write checkpoint {}", coverage.number);
+        let cover = Ask(
+            (coverage, audited_at),
+            |connection, (coverage, audited_at)| {
+                Box::pin(checkpoint::write(connection, coverage, *audited_at))
+            },
+        );
+        self.writing.transact(&action, &cover).await
     }
 
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {
@@ -166,65 +95,212 @@ async fn store_id(connection: &mut Conn) -> Result<Uuid, Fault> {
 }
 
 struct Audit {
-    grace: Duration,
+    request: AuditRequest,
+    orders: Mutex<OrderSink>,
 }
 
 impl Job for Audit {
     type Done = AuditReport;
 
     async fn run(&self, connection: &mut Conn) -> Result<AuditReport, Fault> {
-        let due_before = read::now(connection).await?.minus(self.grace).millis();
+        let due_before = read::now(connection)
+            .await?
+            .minus(self.request.grace)
+            .millis();
         connection
             .query_drop(format!("SET @due_before = {due_before}"))
             .await?;
         connection
             .query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             .await?;
+        let mut audit = OrderAudit::new(start(connection, &self.request, due_before).await?);
         let mut report = AuditReport {
             skus: read::number(connection, "SELECT COUNT(*) FROM items").await?,
-            orders: read::number(connection, "SELECT COUNT(*) FROM orders").await?,
             units_sold: read::number(connection, UNITS_SOLD).await?,
             ..AuditReport::default()
         };
-        for query in QUERIES {
+        for query in QUERIES.iter().filter(|query| query.run == Run::Always) {
             report.findings.extend(find(connection, query).await?);
         }
-        let overdue: Vec<Row> = connection.query(OVERDUE).await?;
-        for row in overdue {
-            let id: String = Fields::of(row).take()?;
-            report
-                .overdue
-                .extend(Uuid::try_parse(&id).ok().map(OrderId::new));
+        let mut sink = self.orders.lock().await;
+        for query in order_queries(&audit) {
+            orders(connection, &query, &mut audit, &mut sink).await?;
         }
+        *sink = OrderSink::none();
+        if audit.is_full() && !is_complete(connection, &audit).await? {
+            for query in QUERIES.iter().filter(|query| query.run == Run::IfMissed) {
+                report.findings.extend(find(connection, query).await?);
+            }
+        }
+        take_back(connection, &mut audit).await?;
+        counters(connection, &mut audit).await?;
+        audit.finish(&mut report);
         connection.query_drop("COMMIT").await?;
         Ok(report)
     }
 }
 
+async fn start(
+    connection: &mut Conn,
+    request: &AuditRequest,
+    due_before: i64,
+) -> Result<Start, Fault> {
+    let checkpoint = checkpoint::stored(connection).await?;
+    let uncovered =
+        "SELECT batch_id FROM batches FORCE INDEX (batches_uncovered) WHERE checkpoint = 0";
+    let sold: Vec<(Vec<u8>, i64)> = connection
+        .query("SELECT sku, units FROM covered_sales")
+        .await?;
+    let text = |sku: Vec<u8>| String::from_utf8_lossy(&sku).into_owned();
+    Ok(Start {
+        due_before,
+        is_full: request.full || checkpoint.is_none(),
+        checkpoint,
+        at_fault: request.at_fault.clone(),
+        uncovered: connection.query(uncovered).await?,
+        sold: sold
+            .into_iter()
+            .map(|(sku, units)| (text(sku), units))
+            .collect(),
+    })
+}
+
+/// What reads the orders that an audit is about: all of them by id, or those that no checkpoint covers.
+fn order_queries(audit: &OrderAudit) -> Vec<String> {
+    if audit.is_full() {
+        return vec![format!(
+            "SELECT {COLUMNS} FROM orders AS o FORCE INDEX (PRIMARY) {ATTACHED} ORDER BY o.order_id"
+        )];
+    }
+    let of_batches = format!(
+        "SELECT STRAIGHT_JOIN {COLUMNS} FROM batches AS b FORCE INDEX (batches_uncovered) \
+         JOIN orders AS o FORCE INDEX (orders_of_batch) ON o.batch_id = b.batch_id {ATTACHED} WHERE b.checkpoint = 0"
+    );
+    let tombstones = format!(
+        "SELECT {COLUMNS} FROM orders AS o FORCE INDEX (orders_of_batch) {ATTACHED} WHERE o.batch_id IS NULL"
+    );
+    vec![of_batches, tombstones]
+}
+
+/// Reads orders, one by one as the server sends them.
+async fn orders(
+    connection: &mut Conn,
+    query: &str,
+    audit: &mut OrderAudit,
+    sink: &mut OrderSink,
+) -> Result<(), Fault> {
+    let mut rows = connection.exec_iter(query, ()).await?;
+    while let Some(row) = rows.next().await? {
+        let checked = audit.add(&order_row(&row)?);
+        if checked.is_some_and(|checked| sink.push(checked)) {
+            sink.send().await;
+        }
+    }
+    sink.send().await;
+    rows.drop_result().await?;
+    Ok(())
+}
+
+/// Whether every settlement and every refund came with its order.
+async fn is_complete(connection: &mut Conn, audit: &OrderAudit) -> Result<bool, Fault> {
+    let settlements = read::number(connection, "SELECT COUNT(*) FROM settlements").await?;
+    let refunds = read::number(connection, "SELECT COUNT(*) FROM refunds").await?;
+    Ok(audit.attached() == (settlements, refunds))
+}
+
+/// Reads the orders of open batches again, since no checkpoint is to cover them.
+async fn take_back(connection: &mut Conn, audit: &mut OrderAudit) -> Result<(), Fault> {
+    for batches in audit.open_batches().chunks(sql::LIST_MAX) {
+        let list: Vec<String> = batches.iter().map(i64::to_string).collect();
+        let query = format!(
+            "SELECT {COLUMNS} FROM orders AS o FORCE INDEX (orders_of_batch) {ATTACHED} WHERE o.batch_id IN ({})",
+            list.join(",")
+        );
+        let mut rows = connection.exec_iter(query, ()).await?;
+        while let Some(row) = rows.next().await? {
+            audit.take_back(&order_row(&row)?);
+        }
+        rows.drop_result().await?;
+    }
+    Ok(())
+}
+
+async fn counters(connection: &mut Conn, audit: &mut OrderAudit) -> Result<(), Fault> {
+    let mut rows = connection.query_iter(COUNTERS).await?;
+    while let Some(row) = rows.next().await? {
+        let mut fields = Fields::of(row);
+        let sku: Vec<u8> = fields.take()?;
+        let counters = (fields.take()?, fields.take()?);
+        let is_item = fields.take::<i64>()? > 0;
+        audit.item(&String::from_utf8_lossy(&sku), counters, is_item);
+    }
+    rows.drop_result().await?;
+    Ok(())
+}
+
+/// Reads a row of [`COLUMNS`] without a copy.
+fn order_row(row: &Row) -> Result<OrderRow<'_>, Fault> {
+    let bytes = |column: usize| match row.as_ref(column) {
+        Some(Value::Bytes(bytes)) => Ok(Some(bytes.as_slice())),
+        Some(Value::NULL) => Ok(None),
+        other => Err(bad(column, other)),
+    };
+    let number = |column: usize| match row.as_ref(column) {
+        Some(Value::Int(number)) => Ok(Some(*number)),
+        Some(Value::UInt(number)) => i64::try_from(*number)
+            .map(Some)
+            .map_err(|_| bad(column, row.as_ref(column))),
+        Some(Value::NULL) => Ok(None),
+        other => Err(bad(column, other)),
+    };
+    let is_true = |column| Ok::<_, Fault>(number(column)? == Some(1));
+    let id = bytes(0)?.and_then(|id| <[u8; 16]>::try_from(id).ok());
+    Ok(OrderRow {
+        order_id: OrderId::from_bytes(id.ok_or_else(|| bad(0, None))?),
+        customer: bytes(1)?,
+        body: bytes(2)?.unwrap_or_default(),
+        hold_until: number(3)?.unwrap_or_default(),
+        batch_id: number(4)?,
+        state: number(5)?,
+        reason: bytes(6)?,
+        settled_at: number(7)?,
+        refund: match (is_true(8)?, is_true(9)?) {
+            (false, _) => None,
+            (true, false) => Some(RefundState::Due),
+            (true, true) => Some(RefundState::Executed),
+        },
+    })
+}
+
+fn bad(column: usize, value: Option<&Value>) -> Fault {
+    Fault::BadRow {
+        column,
+        cause: format!("it is {value:?}"),
+    }
+}
+
 /// Runs a check; the server adds up, and only what is wrong is sent.
 async fn find(connection: &mut Conn, query: &Query) -> Result<Vec<Finding>, Fault> {
-    let mut result = connection.query_iter(query.sql).await?;
-    let is_order = result
+    let mut rows = connection.query_iter(query.sql).await?;
+    let is_order = rows
         .columns_ref()
         .first()
         .is_some_and(|column| column.name_str() == "order_id");
     let mut findings = Vec::new();
-    if let Some(mut rows) = result.stream::<Row>().await? {
-        while let Some(row) = rows.next().await {
-            let mut fields = Fields::of(row?);
-            let subject: String = fields.take()?;
-            findings.push(Finding {
-                check: query.check,
-                // SQL shows an id as hexadecimal digits without hyphens.
-                subject: match Uuid::try_parse(&subject).map(OrderId::new) {
-                    Ok(id) if is_order => id.to_string(),
-                    _ => subject,
-                },
-                detail: fields.take()?,
-                count: fields.count()?.max(1),
-            });
-        }
+    while let Some(row) = rows.next().await? {
+        let mut fields = Fields::of(row);
+        let subject: String = fields.take()?;
+        findings.push(Finding {
+            check: query.check,
+            // SQL shows an id as hexadecimal digits without hyphens.
+            subject: match Uuid::try_parse(&subject).map(OrderId::new) {
+                Ok(id) if is_order => id.to_string(),
+                _ => subject,
+            },
+            detail: fields.take()?,
+            count: fields.count()?.max(1),
+        });
     }
-    result.drop_result().await?;
+    rows.drop_result().await?;
     Ok(findings)
 }

@@ -34,7 +34,9 @@ pub(crate) enum Fault {
     #[error("orders changed before they could be settled")]
     Moved,
     /// A settlement of an order that is in no row of `orders`: somebody has deleted the one or made the other.
-    #[error("order {0} is settled, but it does not exist; `oms audit` lists such settlements")]
+    #[error(
+        "order {0} is settled, but it does not exist; `oms audit --full` lists such settlements"
+    )]
     Orphan(OrderId),
     /// Rows that were locked are gone.
     #[error("{affected} rows were changed where {expected} were locked")]

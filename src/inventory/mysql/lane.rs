@@ -190,8 +190,25 @@ impl Lane {
 
     /// Runs a job outside of any transaction; once more if the connection had broken.
     pub(super) async fn read<J: Job>(&self, action: &str, job: &J) -> Result<J::Done, Error> {
+        self.read_times(action, job, true).await
+    }
+
+    /// The same for a job that may not be done again.
+    pub(super) async fn read_unrepeated<J: Job>(
+        &self,
+        action: &str,
+        job: &J,
+    ) -> Result<J::Done, Error> {
+        self.read_times(action, job, false).await
+    }
+
+    async fn read_times<J: Job>(
+        &self,
+        action: &str,
+        job: &J,
+        mut again: bool,
+    ) -> Result<J::Done, Error> {
         let deadline = Instant::now() + self.call_max;
-        let mut again = true;
         loop {
             let fault = match self.read_once(job, deadline).await {
                 Ok(done) => return Ok(done),

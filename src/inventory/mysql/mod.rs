@@ -20,7 +20,9 @@
 mod adjust;
 mod admin;
 mod audit;
+mod audit_queries;
 mod bodies;
+mod checkpoint;
 mod connect;
 mod dead_letters;
 mod durability;

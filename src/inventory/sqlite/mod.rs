@@ -5,6 +5,8 @@
 
 mod admin;
 mod audit;
+mod audit_queries;
+mod checkpoint;
 mod dead_letters;
 mod gateway;
 mod read;

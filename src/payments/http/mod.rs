@@ -26,8 +26,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    Attempt, Cancelled, Charge, ChargeRecord, GatewayIdentity, Identity, LedgerEntry, Payments,
-    Verdict,
+    Attempt, Cancelled, Charge, ChargeRecord, GatewayIdentity, Identity, LedgerEntry, LedgerQuery,
+    Payments, Verdict,
 };
 use crate::domain::{GatewayId, Money, OrderId};
 use crate::http_client::{Answer, Ask, Client, HttpUrl, Limits};
@@ -259,11 +259,7 @@ impl Payments for HttpPayments {
         Ok(Vec::new())
     }
 
-    async fn ledger(
-        &self,
-        _after: Option<OrderId>,
-        _limit: usize,
-    ) -> Result<Option<Vec<LedgerEntry>>, Error> {
+    async fn ledger(&self, _query: LedgerQuery) -> Result<Option<Vec<LedgerEntry>>, Error> {
         Ok(None)
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Error, OptionalExtension, Statement};
 
 use super::draw::{Draw, Outcome, draw};
-use super::{Attempt, Cancelled, Charge, ChargeRecord, LedgerEntry, Profile, Verdict};
+use super::{Attempt, Cancelled, Charge, ChargeRecord, LedgerEntry, LedgerQuery, Profile, Verdict};
 use crate::domain::{Money, OrderId, Timestamp};
 
 /// Every attempt so far has timed out: another one may be made.
@@ -280,30 +280,54 @@ fn attempt(at: Timestamp, outcome: &str) -> Attempt {
     }
 }
 
-/// At most `limit` keys after one.
+/// The columns that [`entry`] reads.
+const ENTRY: &str =
+    "SELECT order_id, iif(state = 1, amount, 0), captures, refunded, refunds, at FROM charges";
+
+fn entry(row: &rusqlite::Row<'_>) -> Result<LedgerEntry, Error> {
+    Ok(LedgerEntry {
+        order_id: OrderId::from_bytes(row.get(0)?),
+        captured: money(1, row.get(1)?)?,
+        captures: count(row.get(2)?),
+        refunded: money(3, row.get(3)?)?,
+        refunds: count(row.get(4)?),
+        at: Timestamp::from_millis(row.get(5)?),
+    })
+}
+
+/// Entries of the ledger.
 pub(super) fn list(
     connection: &Connection,
-    after: Option<OrderId>,
-    limit: usize,
+    query: &LedgerQuery,
 ) -> Result<Vec<LedgerEntry>, Error> {
-    // No key is shorter than the empty one.
-    let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
-    connection
-        .prepare_cached(
-            "SELECT order_id, iif(state = ?3, amount, 0), captures, refunded, refunds FROM charges
-             WHERE order_id > ?1 ORDER BY order_id LIMIT ?2",
-        )?
-        .query_map(
-            (after, i64::try_from(limit).unwrap_or(i64::MAX), CAPTURED),
-            |row| {
-                Ok(LedgerEntry {
-                    order_id: OrderId::from_bytes(row.get(0)?),
-                    captured: money(1, row.get(1)?)?,
-                    captures: count(row.get(2)?),
-                    refunded: money(3, row.get(3)?)?,
-                    refunds: count(row.get(4)?),
-                })
-            },
-        )?
-        .collect()
+    let stored = |limit: &usize| i64::try_from(*limit).unwrap_or(i64::MAX);
+    match query {
+        LedgerQuery::After { key, limit } => {
+            // No key is shorter than the empty one.
+            let after = key.as_ref().map_or(&[][..], |id| id.as_bytes());
+            let sql = format!("{ENTRY} WHERE order_id > ?1 ORDER BY order_id LIMIT ?2");
+            let mut page = connection.prepare_cached(&sql)?;
+            page.query_map((after, stored(limit)), entry)?.collect()
+        }
+        LedgerQuery::Keys(keys) => {
+            let sql = format!("{ENTRY} WHERE order_id = ?1");
+            let mut one = connection.prepare_cached(&sql)?;
+            let mut sorted = keys.clone();
+            sorted.sort_unstable();
+            let found = sorted
+                .iter()
+                .map(|id| one.query_row([id.as_bytes()], entry).optional());
+            found.filter_map(Result::transpose).collect()
+        }
+        LedgerQuery::Captured { after, limit } => {
+            let sql = format!(
+                "{ENTRY} INDEXED BY charges_captured \
+                 WHERE state = 1 AND (at, order_id) > (?1, ?2) ORDER BY at, order_id LIMIT ?3"
+            );
+            let mut page = connection.prepare_cached(&sql)?;
+            let after = (after.captured_at.millis(), after.order_id.as_bytes());
+            page.query_map((after.0, after.1, stored(limit)), entry)?
+                .collect()
+        }
+    }
 }

@@ -18,7 +18,9 @@ use tokio::time::Instant;
 
 pub use profile::{Profile, ProfileError};
 
-use super::{Attempt, Cancelled, Charge, ChargeRecord, LedgerEntry, Payments, Verdict};
+use super::{
+    Attempt, Cancelled, Charge, ChargeRecord, LedgerEntry, LedgerQuery, Payments, Verdict,
+};
 use crate::domain::{Money, OrderId};
 use crate::group::Group;
 use crate::ports::{Clock, Error};
@@ -48,7 +50,7 @@ impl<C: Clock> Simulated<C> {
     /// When the store cannot be read or has no ledger.
     pub fn open(store: Arc<Store>, profile: Profile, clock: C) -> Result<Self, Error> {
         store.read("open the ledger", |connection| {
-            ledger::list(connection, None, 1)
+            ledger::list(connection, &LedgerQuery::after(None, 1))
         })?;
         Ok(Self {
             store,
@@ -185,14 +187,10 @@ impl<C: Clock> Payments for Simulated<C> {
         })
     }
 
-    async fn ledger(
-        &self,
-        after: Option<OrderId>,
-        limit: usize,
-    ) -> Result<Option<Vec<LedgerEntry>>, Error> {
+    async fn ledger(&self, query: LedgerQuery) -> Result<Option<Vec<LedgerEntry>>, Error> {
         self.store
             .read("list the ledger", |connection| {
-                ledger::list(connection, after, limit)
+                ledger::list(connection, &query)
             })
             .map(Some)
     }

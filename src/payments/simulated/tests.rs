@@ -69,7 +69,11 @@ async fn the_ledger_outlives_the_process_and_one_key_is_one_charge() {
     let gateway = bench.open("success=0");
     assert_eq!(gateway.charge(charge(1)).await.unwrap(), captured());
     assert_eq!(gateway.lookup(id(1)).await.unwrap(), Some(captured()));
-    let entries = gateway.ledger(None, 10).await.unwrap().unwrap();
+    let entries = gateway
+        .ledger(LedgerQuery::after(None, 10))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((entries.len(), entries[0].captures), (1, 1));
     assert_eq!(words(&gateway, 1).await, ["captured"]);
 }
@@ -191,7 +195,12 @@ async fn a_refund_is_made_once_and_never_of_more_than_was_captured() {
         kind(gateway.refund(id(1), money(999)).await),
         ErrorKind::Permanent
     );
-    let entry = gateway.ledger(None, 1).await.unwrap().unwrap().remove(0);
+    let entry = gateway
+        .ledger(LedgerQuery::after(None, 1))
+        .await
+        .unwrap()
+        .unwrap()
+        .remove(0);
     assert_eq!((entry.refunded, entry.refunds), (money(1_000), 1));
     assert_eq!(words(&gateway, 1).await, ["captured", "refunded"]);
 }
@@ -207,7 +216,11 @@ async fn the_ledger_is_listed_in_pages_by_key() {
     let mut keys = Vec::new();
     let mut after = None;
     loop {
-        let page = gateway.ledger(after, 2).await.unwrap().unwrap();
+        let page = gateway
+            .ledger(LedgerQuery::after(after, 2))
+            .await
+            .unwrap()
+            .unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.order_id);
         keys.extend(page.iter().map(|entry| (entry.order_id, entry.captures)));
@@ -267,5 +280,13 @@ async fn during_an_outage_nothing_is_answered_and_nothing_done() {
     assert_eq!(other.lookup(id(2)).await.unwrap(), None);
     assert_eq!(other.lookup(id(1)).await.unwrap(), Some(captured()));
     // Whoever looks into its books is no customer.
-    assert_eq!(gateway.ledger(None, 10).await.unwrap().unwrap().len(), 1);
+    assert_eq!(
+        gateway
+            .ledger(LedgerQuery::after(None, 10))
+            .await
+            .unwrap()
+            .unwrap()
+            .len(),
+        1
+    );
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use oms::domain::{OrderState, Reason};
 use oms::inventory::decide::Damage;
-use oms::inventory::{Auditing, Check, HoldEnd, OrderFilter, Settle, SettleAction, SettleOutcome};
+use oms::inventory::{
+    AuditRequest, Auditing, Check, HoldEnd, OrderFilter, OrderSink, Settle, SettleAction,
+    SettleOutcome,
+};
 
 use super::Fixture;
 use super::store::{BLOCKED, HOLD, Store, release};
@@ -21,6 +24,8 @@ pub enum Tamper {
     Cart(u64),
     /// An order that does not exist is settled as placed.
     Settlement(u64),
+    /// An order belongs to somebody else.
+    Customer(u64),
 }
 
 impl Tamper {
@@ -31,6 +36,10 @@ impl Tamper {
                 format!("UPDATE items SET blocked = {units} WHERE sku = '{name}'")
             }
             Self::NoItem(name) => format!("DELETE FROM items WHERE sku = '{name}'"),
+            Self::Customer(number) => {
+                let id = id(number).to_string().replace('-', "");
+                format!("UPDATE orders SET customer = 'somebody else' WHERE order_id = X'{id}'")
+            }
             Self::Cart(number) => {
                 let id = id(number).to_string().replace('-', "");
                 format!("UPDATE orders SET body = '[[' WHERE order_id = X'{id}'")
@@ -184,7 +193,10 @@ pub async fn an_order_that_cannot_be_read_is_an_error_of_its_own_and_the_audit_s
     assert!(!error.is_transient(), "halving finds it: {error}");
     let settled = settle(&[1, 3]).await.unwrap();
     assert!(settled.outcomes.iter().all(|outcome| outcome.applied));
-    let report = other.audit(Duration::ZERO).await.unwrap();
+    let report = other
+        .audit(AuditRequest::full(Duration::ZERO), OrderSink::none())
+        .await
+        .unwrap();
     let found: Vec<_> = report
         .findings
         .iter()
@@ -218,7 +230,11 @@ pub async fn a_settlement_without_an_order_is_an_error_of_its_own_and_the_audit_
     }
     store.settle(vec![(1, confirm(1))]).await;
     assert_eq!(store.counters("A").await, (8, 0, 1));
-    let report = store.other.audit(Duration::ZERO).await.unwrap();
+    let report = store
+        .other
+        .audit(AuditRequest::full(Duration::ZERO), OrderSink::none())
+        .await
+        .unwrap();
     let found: Vec<_> = (report.findings.iter())
         .map(|finding| (finding.check, finding.subject.clone()))
         .collect();

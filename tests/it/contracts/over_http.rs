@@ -8,7 +8,7 @@ use oms::inventory::http::HttpInventory;
 use oms::inventory::sqlite::SqliteInventory;
 use oms::payments::http::HttpPayments;
 use oms::payments::{
-    Attempt, Cancelled, Charge, ChargeRecord, Error, LedgerEntry, Payments, Verdict,
+    Attempt, Cancelled, Charge, ChargeRecord, Error, LedgerEntry, LedgerQuery, Payments, Verdict,
 };
 use oms::sqlite::{Options, Scope, Store};
 use tempfile::TempDir;
@@ -103,13 +103,9 @@ impl Payments for WithBooks {
         self.gateway.attempts(id).await
     }
 
-    async fn ledger(
-        &self,
-        after: Option<OrderId>,
-        limit: usize,
-    ) -> Result<Option<Vec<LedgerEntry>>, Error> {
-        assert_eq!(self.adapter.ledger(after, limit).await?, None);
-        self.gateway.ledger(after, limit).await
+    async fn ledger(&self, query: LedgerQuery) -> Result<Option<Vec<LedgerEntry>>, Error> {
+        assert_eq!(self.adapter.ledger(query.clone()).await?, None);
+        self.gateway.ledger(query).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::damage::Tamper;
 use super::{Fixture, Opened};
-use crate::make::sku;
+use crate::make::{customer, id, sku};
 use crate::model::{
     ManualClock, ModelInventory, ModelPayments, ModelQueue, ModelStatuses, Outcome,
 };
@@ -23,6 +23,10 @@ async fn open_inventory() -> Opened<ModelInventory> {
                 state.items.get_mut(&sku(name)).unwrap().level.blocked = units;
             }
             Tamper::NoItem(name) => drop(state.items.remove(&sku(name))),
+            Tamper::Customer(number) => {
+                let order = state.orders.get_mut(&id(number)).unwrap();
+                order.customer = Some(customer("somebody else"));
+            }
             Tamper::Cart(_) | Tamper::Settlement(_) => unreachable!("the model reads no rows"),
         }
         Box::pin(std::future::ready(()))

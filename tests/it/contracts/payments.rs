@@ -1,8 +1,12 @@
 //! What [`Payments`] promises, over a gateway that takes every charge, and over one that declines every charge.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use oms::domain::Money;
-use oms::payments::{Cancelled, Charge, LedgerEntry, Payments, Verdict};
+use oms::payments::{
+    Cancelled, CaptureCursor, Charge, LedgerEntry, LedgerQuery, Payments, Verdict,
+};
 
 use super::Fixture;
 use crate::make::{customer, id, money};
@@ -27,7 +31,11 @@ impl<P: Payments> Fixture<P> {
     }
 
     async fn booked(&self, number: u64) -> LedgerEntry {
-        let ledger = self.other.ledger(None, 1_000).await.unwrap();
+        let ledger = self
+            .other
+            .ledger(LedgerQuery::after(None, 1_000))
+            .await
+            .unwrap();
         let mut entries = ledger.expect("this gateway can be listed").into_iter();
         entries
             .find(|entry| entry.order_id == id(number))
@@ -76,7 +84,12 @@ pub async fn a_declined_key_stays_declined(gateway: &Fixture<impl Payments>) {
         Some(Verdict::Declined { .. })
     ));
     assert_eq!(gateway.port.cancel(id(1)).await.unwrap(), Cancelled::Fenced);
-    let ledger = gateway.other.ledger(None, 10).await.unwrap().unwrap();
+    let ledger = gateway
+        .other
+        .ledger(LedgerQuery::after(None, 10))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(ledger.iter().all(|entry| entry.captures == 0));
 }
 
@@ -93,7 +106,12 @@ pub async fn a_cancelled_key_is_never_charged(gateway: &Fixture<impl Payments>) 
         gateway.lookup(1).await,
         Some(Verdict::Declined { .. })
     ));
-    let ledger = gateway.other.ledger(None, 10).await.unwrap().unwrap();
+    let ledger = gateway
+        .other
+        .ledger(LedgerQuery::after(None, 10))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(ledger.iter().all(|entry| entry.captures == 0));
 }
 
@@ -161,7 +179,12 @@ pub async fn nothing_is_returned_that_was_not_captured(gateway: &Fixture<impl Pa
     for refused in refunds {
         assert!(!refused.unwrap_err().is_transient());
     }
-    let ledger = gateway.other.ledger(None, 10).await.unwrap().unwrap();
+    let ledger = gateway
+        .other
+        .ledger(LedgerQuery::after(None, 10))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(ledger.iter().all(|entry| entry.refunds == 0));
 }
 
@@ -170,7 +193,12 @@ pub async fn the_ledger_comes_by_key_and_page_by_page(gateway: &Fixture<impl Pay
         gateway.port.charge(charge(number, 100)).await.unwrap();
     }
     let page = async |after, limit| {
-        let entries = gateway.other.ledger(after, limit).await.unwrap().unwrap();
+        let entries = gateway
+            .other
+            .ledger(LedgerQuery::after(after, limit))
+            .await
+            .unwrap()
+            .unwrap();
         entries
             .iter()
             .map(|entry| entry.order_id)
@@ -184,7 +212,7 @@ pub async fn the_ledger_comes_by_key_and_page_by_page(gateway: &Fixture<impl Pay
 pub async fn the_attempts_of_an_order_are_told_oldest_first(gateway: &Fixture<impl Payments>) {
     assert_eq!(gateway.other.attempts(id(1)).await.unwrap(), []);
     gateway.port.charge(charge(1, 500)).await.unwrap();
-    gateway.clock.forward(std::time::Duration::from_secs(1));
+    gateway.clock.forward(Duration::from_secs(1));
     gateway.port.refund(id(1), money(500)).await.unwrap();
     let attempts = gateway.other.attempts(id(1)).await.unwrap();
     let told: Vec<&str> = attempts
@@ -193,6 +221,30 @@ pub async fn the_attempts_of_an_order_are_told_oldest_first(gateway: &Fixture<im
         .collect();
     assert_eq!(told, ["captured", "refunded"]);
     assert!(attempts[0].at < attempts[1].at);
+}
+
+pub async fn entries_are_found_by_key_and_by_the_time_of_capture(gateway: &Fixture<impl Payments>) {
+    for number in [3, 1, 2] {
+        gateway.port.charge(charge(number, 100)).await.unwrap();
+        gateway.clock.forward(Duration::from_millis(5));
+    }
+    gateway.port.cancel(id(9)).await.unwrap();
+    let ids = async |query| {
+        let entries = gateway.other.ledger(query).await.unwrap().unwrap();
+        let ids = entries.iter().map(|entry| entry.order_id);
+        (ids.collect::<Vec<_>>(), entries)
+    };
+    let keys = vec![id(9), id(3), id(7), id(1)];
+    let (found, entries) = ids(LedgerQuery::Keys(keys)).await;
+    assert_eq!(found, [id(1), id(3), id(9)], "ordered by key");
+    let first = CaptureCursor::from(&entries[1]);
+    let since = CaptureCursor::since(first.captured_at);
+    let captured = async |after, limit| ids(LedgerQuery::Captured { after, limit }).await.0;
+    assert_eq!(captured(since, 9).await, [id(3), id(1), id(2)]);
+    assert_eq!(captured(since, 2).await, [id(3), id(1)]);
+    assert_eq!(captured(first, 9).await, [id(1), id(2)]);
+    let later = CaptureCursor::since(first.captured_at.plus(Duration::from_millis(1)));
+    assert_eq!(captured(later, 9).await, [id(1), id(2)]);
 }
 
 /// One test per case, over one adapter.
@@ -209,6 +261,7 @@ macro_rules! payments_suite {
             the_record_of_a_key_tells_what_was_captured_and_what_was_returned,
             nothing_is_returned_that_was_not_captured,
             the_ledger_comes_by_key_and_page_by_page,
+            entries_are_found_by_key_and_by_the_time_of_capture,
             the_attempts_of_an_order_are_told_oldest_first,
         }
     };

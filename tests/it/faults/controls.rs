@@ -25,6 +25,7 @@ pub enum Op {
     Refunded,
     Adjust,
     Audit,
+    Cover,
     Record,
     Publish,
     Subscribe,

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use oms::domain::{GatewayId, Order, OrderId, Sku};
+use oms::domain::{GatewayId, Order, OrderId, Sku, Timestamp};
 use oms::inventory::{
-    Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, Auditing, Check,
-    DeadLetterIndex, DeadLetterRow, DeadLetterState, Error, GatewayBinding, GatewayRecord, HoldEnd,
-    Inventory, Item, NewItem, OrderFilter, Owed, PutOutcome, Refund, Reservation, ReserveBatch,
-    Settle, Settlement, StockAnswer, Story,
+    Adjusted, Adjustment, AdjustmentRow, Administration, AuditReport, AuditRequest, Auditing,
+    Check, Checkpoint, Coverage, DeadLetterIndex, DeadLetterRow, DeadLetterState, Error,
+    GatewayBinding, GatewayRecord, HoldEnd, Inventory, Item, NewItem, OrderFilter, OrderSink, Owed,
+    PutOutcome, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, Story,
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -95,8 +95,18 @@ impl<T: Auditing> Auditing for Faulty<T> {
         self.inner.store_id().await
     }
 
-    async fn audit(&self, grace: Duration) -> Result<AuditReport, Error> {
-        self.faults.pass(Op::Audit, self.inner.audit(grace)).await
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        self.inner.checkpoint().await
+    }
+
+    async fn audit(&self, request: AuditRequest, orders: OrderSink) -> Result<AuditReport, Error> {
+        let call = self.inner.audit(request, orders);
+        self.faults.pass(Op::Audit, call).await
+    }
+
+    async fn cover(&self, coverage: Coverage, audited_at: Timestamp) -> Result<bool, Error> {
+        let call = self.inner.cover(coverage, audited_at);
+        self.faults.pass(Op::Cover, call).await
     }
 
     fn audit_sql(&self) -> Vec<(Check, &'static str)> {

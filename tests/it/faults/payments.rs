@@ -2,7 +2,7 @@
 
 use oms::domain::{Money, OrderId};
 use oms::payments::{
-    Attempt, Cancelled, Charge, ChargeRecord, Error, LedgerEntry, Payments, Verdict,
+    Attempt, Cancelled, Charge, ChargeRecord, Error, LedgerEntry, LedgerQuery, Payments, Verdict,
 };
 
 use super::{Faulty, Op};
@@ -34,11 +34,7 @@ impl<T: Payments> Payments for Faulty<T> {
         self.inner.attempts(id).await
     }
 
-    async fn ledger(
-        &self,
-        after: Option<OrderId>,
-        limit: usize,
-    ) -> Result<Option<Vec<LedgerEntry>>, Error> {
-        self.inner.ledger(after, limit).await
+    async fn ledger(&self, query: LedgerQuery) -> Result<Option<Vec<LedgerEntry>>, Error> {
+        self.inner.ledger(query).await
     }
 }

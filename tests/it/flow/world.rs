@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oms::domain::{Customer, Money, Order, OrderId, OrderState, Reason, Status};
 use oms::flow::{AddToCart, Added, Failure, Flow, Placement, Settings};
-use oms::inventory::{Adjustment, Inventory};
+use oms::inventory::{Adjustment, AuditRequest, Inventory};
 use oms::ports::Backends;
 use oms::queue::{Consumer, Queue};
 use oms::rng::{OrderIds, Rng};
@@ -193,7 +193,7 @@ impl World {
         }
         last.end().await;
         // C, U, P and what of V contradicts the database.
-        let report = oms::audit::committed(&self.bare(), Duration::ZERO)
+        let report = oms::audit::committed(&self.bare(), AuditRequest::full(Duration::ZERO))
             .await
             .unwrap();
         assert_eq!(report.findings, [], "{:?}", report.notes);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use oms::domain::{Money, Order, OrderId, OrderState, Sku};
 use oms::inventory::decide::{self, Book, Changes, Context, ItemRow};
 use oms::inventory::{
-    AdjustmentRow, BatchRow, DeadLetterRow, Error, GatewayRecord, HoldEnd, Inventory, NewItem,
-    Owed, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, StockLevel,
+    AdjustmentRow, BatchRow, Checkpoint, DeadLetterRow, Error, GatewayRecord, HoldEnd, Inventory,
+    NewItem, Owed, Refund, Reservation, ReserveBatch, Settle, Settlement, StockAnswer, StockLevel,
 };
 use oms::ports::Clock;
 use parking_lot::{Mutex, MutexGuard};
@@ -40,6 +40,10 @@ pub struct State {
     pub batches: Vec<BatchRow>,
     pub letters: Vec<DeadLetterRow>,
     pub gateway: Option<GatewayRecord>,
+    /// The last checkpoint, and the checksum of the orders that it covers.
+    pub checkpoint: Option<(Checkpoint, u64)>,
+    /// The batches that checkpoints cover.
+    pub covered: BTreeSet<u64>,
 }
 
 #[derive(Debug, Clone)]

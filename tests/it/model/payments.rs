@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use oms::domain::{Customer, GatewayId, Money, OrderId, Timestamp};
 use oms::payments::{
-    Attempt, Cancelled, Charge, ChargeRecord, Error, GatewayIdentity, Identity, LedgerEntry,
-    Payments, Verdict,
+    Attempt, Cancelled, CaptureCursor, Charge, ChargeRecord, Error, GatewayIdentity, Identity,
+    LedgerEntry, LedgerQuery, Payments, Verdict,
 };
 use oms::ports::Clock;
 use parking_lot::Mutex;
@@ -82,6 +82,8 @@ struct Key {
     /// How often it says "pending" before it takes the amount.
     pending: Option<(u32, Money)>,
     attempts: Vec<Attempt>,
+    /// When it came to its present state.
+    at: Timestamp,
 }
 
 impl Key {
@@ -93,12 +95,14 @@ impl Key {
     fn capture(&mut self, at: Timestamp, amount: Money, how: &str) {
         self.captured = Some(amount);
         self.captures += 1;
+        self.at = at;
         self.pending = None;
         self.note(at, how);
     }
 
     fn decline(&mut self, at: Timestamp, why: &'static str, how: &str) {
         self.declined = Some(why);
+        self.at = at;
         self.pending = None;
         self.note(at, how);
     }
@@ -187,6 +191,7 @@ impl ModelPayments {
             captures: key.captures,
             refunded: key.refunded,
             refunds: key.refunds,
+            at: key.at,
         };
         state.keys.iter().map(entry).collect()
     }
@@ -349,15 +354,21 @@ impl Payments for ModelPayments {
         Ok(key.map_or_else(Vec::new, |key| key.attempts.clone()))
     }
 
-    async fn ledger(
-        &self,
-        after: Option<OrderId>,
-        limit: usize,
-    ) -> Result<Option<Vec<LedgerEntry>>, Error> {
+    async fn ledger(&self, query: LedgerQuery) -> Result<Option<Vec<LedgerEntry>>, Error> {
         yield_now().await;
         let mut entries = self.entries();
-        entries.retain(|entry| after.is_none_or(|after| entry.order_id > after));
-        entries.truncate(limit);
+        match query {
+            LedgerQuery::After { key, limit } => {
+                entries.retain(|entry| key.is_none_or(|key| entry.order_id > key));
+                entries.truncate(limit);
+            }
+            LedgerQuery::Keys(keys) => entries.retain(|entry| keys.contains(&entry.order_id)),
+            LedgerQuery::Captured { after, limit } => {
+                entries.retain(|entry| entry.captures > 0 && CaptureCursor::from(entry) > after);
+                entries.sort_by_key(|entry| CaptureCursor::from(entry));
+                entries.truncate(limit);
+            }
+        }
         Ok(Some(entries))
     }
 }

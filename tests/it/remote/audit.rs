@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oms::inventory::{Check, Inventory as _, Settle, SettleAction};
+use oms::inventory::{AuditRequest, Check, Inventory as _, Settle, SettleAction};
 use oms::payments::{Charge, Payments as _};
 use oms::ports::Backends;
 
@@ -21,7 +21,9 @@ async fn found(inventory: &ModelInventory, payments: &ModelPayments, number: u64
         payments: gateway.client(),
         clock,
     };
-    let report = oms::audit::committed(&ports, Duration::ZERO).await.unwrap();
+    let report = oms::audit::committed(&ports, AuditRequest::full(Duration::ZERO))
+        .await
+        .unwrap();
     let looked_up = report
         .notes
         .iter()

@@ -338,7 +338,7 @@ async fn steps_of_one_order_in_a_batch_are_one_write_that_keeps_them_all() {
         .collect();
     let _: () = server.admin("CONFIG RESETSTAT");
     let results = store.transition(batch).await.unwrap();
-    assert_eq!(results, [Transitioned::Applied; 1_500]);
+    assert_eq!(results, vec![Transitioned::Applied; 1_500]);
     let statistics: String = server.admin("INFO commandstats");
     // One order has steps in either command.
     assert!(

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use oms::domain::Reason;
-use oms::inventory::{Auditing, Check, SettleAction};
+use oms::domain::{Reason, Timestamp};
+use oms::inventory::{AuditReport, AuditRequest, Auditing, Check, OrderSink, SettleAction};
 
 use super::OnDatabase;
 use crate::contracts::store::release;
@@ -37,9 +37,14 @@ impl OnDatabase {
     }
 
     async fn found(&self) -> Vec<(Check, String)> {
-        let report = self.store.port.audit(GRACE).await.unwrap();
+        let report = self.report(AuditRequest::full(GRACE)).await;
         let findings = report.findings.into_iter();
         findings.map(|found| (found.check, found.subject)).collect()
+    }
+
+    async fn report(&self, request: AuditRequest) -> AuditReport {
+        let audit = self.store.other.audit(request, OrderSink::none());
+        audit.await.unwrap()
     }
 }
 
@@ -124,9 +129,66 @@ pub async fn every_kind_of_damage_is_found_and_named(on: &OnDatabase) {
             .collect();
         expected.sort();
         assert_eq!(found, expected, "{damage}");
+        let incremental = on.report(AuditRequest::incremental(GRACE)).await;
+        assert_eq!(incremental.findings.len(), found.len(), "{damage}");
         on.database.run(&repair).await;
         assert_eq!(on.found().await, [], "{repair}");
     }
+}
+
+pub async fn a_row_without_its_order_is_found_by_a_full_audit(on: &OnDatabase) {
+    on.busy().await;
+    let hex = id(2).uuid().simple().to_string();
+    let delete = format!("DELETE FROM orders WHERE order_id = X'{hex}'");
+    on.database.run(&delete).await;
+    let subject = id(2).to_string();
+    let lost = (Check::Uniqueness, subject);
+    assert_eq!(on.found().await, [lost.clone(), lost]);
+}
+
+pub async fn the_sums_of_a_checkpoint_are_checked(on: &OnDatabase) {
+    let store = &on.store;
+    store.seed([("A", 9), ("B", 9)]).await;
+    for (number, name) in [(1, "A"), (2, "B"), (3, "A")] {
+        store.order(number, [(name, 1)]).await;
+        let captured = money(PRICE);
+        store
+            .settle(vec![(number, SettleAction::Confirm { captured })])
+            .await;
+    }
+    let coverage = on.report(AuditRequest::full(GRACE)).await.coverage.unwrap();
+    let at = Timestamp::from_millis(1);
+    assert!(store.port.cover(coverage, at).await.unwrap());
+    for (damage, repair, subject) in [
+        (
+            "UPDATE covered_sales SET units = units + 1 WHERE sku = 'A'",
+            "UPDATE covered_sales SET units = units - 1 WHERE sku = 'A'",
+            "A",
+        ),
+        (
+            "UPDATE checkpoints SET checksum = checksum ^ 1",
+            "UPDATE checkpoints SET checksum = checksum ^ 1",
+            "checkpoint 1",
+        ),
+        (
+            "UPDATE settlements SET settled_at = settled_at + 1",
+            "UPDATE settlements SET settled_at = settled_at - 1",
+            "checkpoint 1",
+        ),
+    ] {
+        on.database.run(damage).await;
+        let expected = (Check::Conservation, subject.to_owned());
+        assert_eq!(on.found().await, [expected], "{damage}");
+        on.database.run(repair).await;
+        assert_eq!(on.found().await, [], "{repair}");
+    }
+    // Where covered orders are not read, their sums stand for them.
+    on.database
+        .run("UPDATE items SET sold = sold + 1, available = available - 1 WHERE sku = 'A'")
+        .await;
+    let incremental = on.report(AuditRequest::incremental(GRACE)).await;
+    assert_eq!((incremental.orders, incremental.findings.len()), (0, 1));
+    assert_eq!(incremental.findings[0].subject, "A");
 }
 
 pub async fn an_audit_sees_one_moment_of_a_busy_store(on: &OnDatabase) {
@@ -144,7 +206,7 @@ pub async fn an_audit_sees_one_moment_of_a_busy_store(on: &OnDatabase) {
     };
     let auditing = async {
         loop {
-            let report = store.other.audit(GRACE).await.unwrap();
+            let report = on.report(AuditRequest::full(GRACE)).await;
             assert_eq!(report.findings, []);
             if report.orders == 400 {
                 break report.units_sold;
@@ -153,7 +215,7 @@ pub async fn an_audit_sees_one_moment_of_a_busy_store(on: &OnDatabase) {
     };
     let ((), units) = tokio::join!(selling, auditing);
     assert!(units <= 1_200);
-    let report = store.other.audit(GRACE).await.unwrap();
+    let report = on.report(AuditRequest::full(GRACE)).await;
     assert_eq!((report.skus, report.units_sold), (2, 1_200));
 }
 
@@ -175,6 +237,8 @@ macro_rules! audits_suite {
         $crate::contracts::contract! {
             mysql_audits over $($adapter)+;
             every_kind_of_damage_is_found_and_named,
+            a_row_without_its_order_is_found_by_a_full_audit,
+            the_sums_of_a_checkpoint_are_checked,
             an_audit_sees_one_moment_of_a_busy_store,
             every_query_can_be_run_by_hand,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use oms::domain::{OrderState, Reason};
-use oms::inventory::{Auditing, Check, Inventory, SettleAction};
+use oms::inventory::{AuditRequest, Auditing, Check, Inventory, OrderSink, SettleAction};
 
 use super::OnDatabase;
 use crate::contracts::store::{BLOCKED, failed};
@@ -109,7 +109,14 @@ pub async fn what_cannot_be_folded_waits_for_a_repair(on: &OnDatabase) {
     store.order(2, [("A", 1), ("B", 1)]).await;
     assert_eq!(on.sales().await, 1, "B's is folded");
     assert_eq!(store.counters("B").await, (3, 1, 1));
-    let found = store.port.audit(Duration::from_secs(60)).await.unwrap();
+    let found = store
+        .port
+        .audit(
+            AuditRequest::full(Duration::from_secs(60)),
+            OrderSink::none(),
+        )
+        .await
+        .unwrap();
     let found: Vec<_> = found
         .findings
         .iter()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use oms::domain::{Reason, Status};
 use oms::flow::{CancelOutcome, Failure, Placement};
+use oms::inventory::AuditRequest;
 
 use crate::faults::{Fault, Op};
 use crate::flow::world::{BLOCKED, PLACED, World, buyer, failed, until};
@@ -139,7 +140,7 @@ async fn a_gateway_that_captures_another_amount_is_paid_back_and_has_sold_nothin
     until("the refund", || world.paid(1) == (money(1), money(1))).await;
     assert_eq!(world.stock("A"), (9, 0, 0));
     // Everything is in order again, but that it happened has to be looked into.
-    let report = oms::audit::committed(&world.bare(), Duration::ZERO)
+    let report = oms::audit::committed(&world.bare(), AuditRequest::full(Duration::ZERO))
         .await
         .unwrap();
     let found: Vec<_> = report.findings.iter().map(ToString::to_string).collect();

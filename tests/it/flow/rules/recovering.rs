@@ -6,7 +6,7 @@ use oms::domain::{Money, Reason, Status, Timestamp};
 use oms::flow::{
     Placement, RecoverAction, RecoverEvent, RecoverOptions, RecoverTotals, RecoveredOrder,
 };
-use oms::inventory::Check;
+use oms::inventory::{AuditRequest, Check};
 use oms::ports::{Backends, Clock as _};
 
 use crate::flow::world::{BLOCKED, PLACED, Process, World, failed};
@@ -49,7 +49,7 @@ async fn findings(world: &World) -> Vec<(Check, String)> {
         payments: world.payments.clone(),
         clock: world.clock.clone(),
     };
-    let report = oms::audit::committed(&bare, Duration::from_secs(60))
+    let report = oms::audit::committed(&bare, AuditRequest::full(Duration::from_secs(60)))
         .await
         .unwrap();
     let mut found: Vec<_> = (report.findings.into_iter())

@@ -1,24 +1,75 @@
-//! What an audit of committed state can find.
+//! The audit of committed state: what it can find, and the checkpoints that spare it what was checked before.
+//!
+//! [`orders`] checks orders one by one as they are read, once for all SQL adapters, and adds up what a checkpoint
+//! keeps of them; [`checkpoint`] is what is kept.
+
+mod checkpoint;
+mod checksum;
+pub(in crate::inventory) mod orders;
+mod query;
+mod sink;
+
+pub use checkpoint::{BatchRange, Checkpoint, Coverage, CoveredUnits};
+pub(in crate::inventory) use query::{Query, Run};
+pub use sink::{CheckedOrder, OrderPages, OrderSink};
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::domain::OrderId;
+
+/// What to audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRequest {
+    /// A BLOCK order counts as overdue, and a refund as unrefunded, when late by more than this.
+    pub grace: Duration,
+    /// Whether to read orders, too, that a checkpoint covers.
+    pub full: bool,
+    /// Orders that other stores contradict: no checkpoint may cover their batches.
+    pub at_fault: Vec<OrderId>,
+}
+
+impl AuditRequest {
+    /// Everything.
+    pub const fn full(grace: Duration) -> Self {
+        Self {
+            grace,
+            full: true,
+            at_fault: Vec::new(),
+        }
+    }
+
+    /// What no checkpoint covers.
+    pub const fn incremental(grace: Duration) -> Self {
+        Self {
+            grace,
+            full: false,
+            at_fault: Vec::new(),
+        }
+    }
+}
 
 /// The result of checking committed state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditReport {
     /// Items checked.
     pub skus: u64,
-    /// Orders checked.
+    /// Orders checked: those that no checkpoint covers, or all.
     pub orders: u64,
-    /// Units sold.
+    /// Units sold, in all.
     pub units_sold: u64,
     /// BLOCK orders that are overdue by more than the grace. The gateway may still owe their verdict: the caller,
     /// who can ask it, tells them apart.
-    pub overdue: Vec<crate::domain::OrderId>,
+    pub overdue: Vec<OrderId>,
     /// Everything that is wrong.
     pub findings: Vec<Finding>,
+    /// What a new checkpoint can cover beside orders at fault; none if that is nothing, or if anything else than single
+    /// orders is wrong.
+    #[serde(default)]
+    pub coverage: Option<Coverage>,
 }
 
 /// One thing that is wrong.
