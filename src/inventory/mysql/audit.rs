@@ -20,6 +20,9 @@ use crate::inventory::{
 };
 use crate::ports;
 
+/// How long the server waits for somebody to take the orders that it sends: other stores are asked about them meanwhile.
+const WRITE_WAIT_SECONDS: u32 = 3_600;
+
 /// The columns that [`order_row`] reads.
 const COLUMNS: &str = "o.order_id, o.customer, o.body, o.hold_until, o.batch_id, s.state, s.reason, s.settled_at, \
      r.order_id IS NOT NULL, r.executed_at IS NOT NULL";
@@ -108,7 +111,9 @@ impl Job for Audit {
             .minus(self.request.grace)
             .millis();
         connection
-            .query_drop(format!("SET @due_before = {due_before}"))
+            .query_drop(format!(
+                "SET @due_before = {due_before}, SESSION net_write_timeout = {WRITE_WAIT_SECONDS}"
+            ))
             .await?;
         connection
             .query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")

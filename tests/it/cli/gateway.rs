@@ -51,12 +51,15 @@ fn another_directory_is_refused_before_anything_is_bought() {
     assert!(doctor.stdout.contains(&ledger(&first)), "{doctor:?}");
     // The first directory is none the worse for it, and the way out works.
     assert_eq!(first.json_lines(&["order", "list"]).len(), orders);
-    first.ok(&["audit"]);
+    first.ok(&["audit", "--full"]);
     let named = format!("simulated:?ledger={}", ledger(&first));
-    second.ok(&with(&["audit", "--payment-url", &named], &stores));
+    second.ok(&with(
+        &["audit", "--full", "--payment-url", &named],
+        &stores,
+    ));
     // The ledger that was refused remembers no store: it is free for one of its own.
     second.ok(&STORM);
-    second.ok(&["audit"]);
+    second.ok(&["audit", "--full"]);
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn a_store_moves_to_another_gateway_on_purpose_and_back() {
     let more = ["--stock", "200"];
     place.ok(&[&STORM[..], &more, &second].concat());
     // What was paid before is not held against the second gateway.
-    let audit = place.json(&[&["audit"][..], &second].concat());
+    let audit = place.json(&[&["audit", "--full"][..], &second].concat());
     assert_eq!(audit["ok"], true, "{audit}");
     let notes = audit["notes"].to_string();
     assert!(notes.contains("decided before the store moved"), "{notes}");

@@ -46,7 +46,7 @@ fn due_refunds_are_listed_and_executed_once() {
     let (code, retried) = outcome(&place, &["refunds", "retry", &id]);
     assert_eq!(code, Some(0));
     assert_eq!(retried["outcome"], "executed_before");
-    place.ok(&["audit"]);
+    place.ok(&["audit", "--full"]);
 }
 
 #[test]

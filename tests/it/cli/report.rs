@@ -163,7 +163,7 @@ fn slower_than_the_baseline_is_exit_code_5_and_other_settings_are_2() {
     assert_eq!(place.run(&tiny(&both)).code, Some(4));
     let error = place.fails(2, &tiny(&["--baseline", "main", "--hold", "5s"]));
     assert!(error.contains("hold_ms is 600000 and 5000"), "{error}");
-    let orders = place.json(&["audit"])["orders"].clone();
+    let orders = place.json(&["audit", "--full"])["orders"].clone();
     let error = place.fails(2, &tiny(&["--baseline", "main", "--zipf", "0.5"]));
     assert!(error.contains("plan_digest"), "{error}");
     let error = place.fails(2, &tiny(&["--baseline", "main", "--hold", "6s"]));
@@ -171,7 +171,7 @@ fn slower_than_the_baseline_is_exit_code_5_and_other_settings_are_2() {
     let error = place.fails(2, &tiny(&["--baseline", "main", "--retry", "0.1:2s"]));
     assert!(error.contains("retry is not given and `10%:2s`"), "{error}");
     assert_eq!(
-        place.json(&["audit"])["orders"],
+        place.json(&["audit", "--full"])["orders"],
         orders,
         "nobody has bought for nothing"
     );

@@ -277,11 +277,15 @@ pub async fn of_two_audits_at_once_one_writes_the_checkpoint(
 ) {
     store.seed([("A", 9)]).await;
     store.place(1, "A").await;
-    let (one, other) = tokio::join!(store.incremental(), store.incremental());
+    let audit = || AuditRequest::incremental(GRACE);
+    let (one, other) = tokio::join!(
+        store.port.audit(audit(), OrderSink::none()),
+        store.other.audit(audit(), OrderSink::none())
+    );
     let at = Timestamp::from_millis;
     let (one, other) = tokio::join!(
-        store.port.cover(one.coverage.unwrap(), at(1)),
-        store.other.cover(other.coverage.unwrap(), at(2))
+        store.port.cover(one.unwrap().coverage.unwrap(), at(1)),
+        store.other.cover(other.unwrap().coverage.unwrap(), at(2))
     );
     assert_ne!(one.unwrap(), other.unwrap(), "one of them");
     let last = store.port.checkpoint().await.unwrap().unwrap();

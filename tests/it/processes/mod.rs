@@ -149,10 +149,16 @@ fn is_sound(report: &Value) {
     assert!(invariants.values().all(|count| count == 0), "{report:#}");
 }
 
-/// That the audit of what is stored finds nothing wrong; its report.
+/// That neither an audit of what is new nor one of all that is stored finds anything wrong; the report of the latter.
 #[track_caller]
 fn audited(place: &Place) -> Value {
-    let done = place.run(&["audit", "--json"]);
+    audit_finds_nothing(place, &["audit", "--json"]);
+    audit_finds_nothing(place, &["audit", "--full", "--json"])
+}
+
+#[track_caller]
+fn audit_finds_nothing(place: &Place, audit: &[&str]) -> Value {
+    let done = place.run(audit);
     assert_eq!(done.code, Some(0), "{done:?}");
     let report: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(report["ok"], true, "{report}");

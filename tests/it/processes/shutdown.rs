@@ -251,7 +251,7 @@ fn workers_and_servers_whose_gateway_hangs_end_in_time_and_lose_nothing() {
     let worker = Process::start(&place, &[&["worker"][..], &paying].concat());
     until("the last release", || (store.open() == 0).then_some(()));
     assert_eq!(worker.stopped_by(Signal::SIGTERM, SOON).code, Some(0));
-    let audit = [&["audit"][..], &paying].concat();
+    let audit = [&["audit", "--full"][..], &paying].concat();
     assert_eq!(place.json(&audit)["ok"], true);
 }
 
