@@ -2,7 +2,7 @@
 
 use super::{PAGE, Report};
 use crate::domain::{OrderId, Status};
-use crate::inventory::{Check, CheckedOrder, Finding, Inventory};
+use crate::inventory::{Check, CheckedOrder, Checksum, Finding, Inventory};
 use crate::ports::{Error, Ports};
 use crate::statuses::{ScanStatuses, StatusEntry, Statuses};
 
@@ -113,7 +113,9 @@ where
 {
     let mut stored = IdSums::default();
     let added = scan(ports, report, async |ids| {
-        ids.into_iter().for_each(|id| stored.add(id));
+        for id in ids {
+            stored.add(id);
+        }
         Ok(Vec::new())
     });
     added.await?;
@@ -201,12 +203,8 @@ impl IdSums {
     }
 }
 
-/// Multiplies both halves by odd numbers and mixes them, so that consecutive ids spread over all buckets.
 fn hash(id: OrderId) -> u64 {
-    let whole = id.uuid().as_u128();
-    let folded = whole.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    let (high, low) = ((folded >> 64) as u64, (whole & u128::from(u64::MAX)) as u64);
-    (high ^ low.wrapping_mul(0xd6e8_feb8_6659_fd93)).rotate_left(29)
+    Checksum::new().bytes(id.as_bytes()).value()
 }
 
 fn bucket(hash: u64) -> usize {

@@ -26,6 +26,7 @@ pub use admin::{
     DeadLetterRow, DeadLetterState, Item, LETTER_DETAIL_BYTES_MAX, NewItem, OrderFilter,
     PutOutcome, Story,
 };
+pub(crate) use audit::Checksum;
 pub use audit::{
     AuditReport, AuditRequest, BatchRange, Check, CheckedOrder, Checkpoint, Coverage, CoveredUnits,
     Finding, OrderPages, OrderSink,

@@ -6,20 +6,20 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A checksum under way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Checksum(u64);
+pub(crate) struct Checksum(u64);
 
 impl Checksum {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(MULTIPLIER)
     }
 
     /// Adds a number.
-    pub(super) const fn number(self, value: u64) -> Self {
+    pub(crate) const fn number(self, value: u64) -> Self {
         Self(mix(self.0 ^ value).wrapping_mul(MULTIPLIER))
     }
 
     /// Adds a number that may be missing.
-    pub(super) const fn maybe_number(self, value: Option<i64>) -> Self {
+    pub(crate) const fn maybe_number(self, value: Option<i64>) -> Self {
         match value {
             Some(value) => self.number(1).number(value.cast_unsigned()),
             None => self.number(0),
@@ -27,7 +27,7 @@ impl Checksum {
     }
 
     /// Adds bytes, with their length.
-    pub(super) fn bytes(self, value: &[u8]) -> Self {
+    pub(crate) fn bytes(self, value: &[u8]) -> Self {
         let (words, rest) = value.as_chunks::<8>();
         let mut sum = self.number(value.len() as u64);
         for word in words {
@@ -42,14 +42,14 @@ impl Checksum {
     }
 
     /// Adds bytes that may be missing.
-    pub(super) fn maybe_bytes(self, value: Option<&[u8]>) -> Self {
+    pub(crate) fn maybe_bytes(self, value: Option<&[u8]>) -> Self {
         match value {
             Some(value) => self.number(1).bytes(value),
             None => self.number(0),
         }
     }
 
-    pub(super) const fn value(self) -> u64 {
+    pub(crate) const fn value(self) -> u64 {
         mix(self.0)
     }
 }

@@ -10,6 +10,7 @@ mod query;
 mod sink;
 
 pub use checkpoint::{BatchRange, Checkpoint, Coverage, CoveredUnits};
+pub(crate) use checksum::Checksum;
 pub(in crate::inventory) use query::{Query, Run};
 pub use sink::{CheckedOrder, OrderPages, OrderSink};
 

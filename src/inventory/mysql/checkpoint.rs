@@ -12,7 +12,7 @@ use crate::inventory::{Checkpoint, Coverage};
 /// Items in one statement.
 const ITEMS_MAX: usize = 10_000;
 
-/// (number, audited_at, orders, checksum)
+/// Number, time of the audit, orders, checksum.
 type CheckpointRow = (u64, i64, u64, u64);
 
 async fn row(connection: &mut Conn) -> Result<Option<CheckpointRow>, Fault> {

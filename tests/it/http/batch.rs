@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Method;
-use oms::inventory::wire::{Call, Reserve, Stock};
+use oms::inventory::wire::{Audit, Call, Cover, LastCheckpoint, Reserve, SettleAll, Stock};
 use serde_json::json;
 
 use super::fixture::{Shop, request, says};
@@ -82,6 +82,37 @@ async fn batches_may_be_larger_than_public_requests_and_are_bounded_too() {
     says(&answer.problem(413, "body-too-large"), "at most 1048576");
     let answer = post(&path::<Reserve>(), (16 << 20) + 1).await;
     says(&answer.problem(413, "body-too-large"), "at most 16777216");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_is_written_once_for_what_an_audit_can_cover() {
+    let shop = Shop::undecided([("A", 1)]).await;
+    shop.post(&path::<Reserve>(), reserve("c1")).await.ok(200);
+    let release = json!({"release": {"reason": "expired"}});
+    let settles = json!({"settles": [{"order_id": id(1), "action": release}]});
+    shop.post(&path::<SettleAll>(), settles).await.ok(200);
+    let call = json!({"grace_ms": 0, "full": true, "with_orders": true});
+    let told = shop.post(&path::<Audit>(), &call).await.ok(200);
+    assert_eq!(told["checked"][0]["order_id"], id(1).to_string());
+    let mut cover = json!({"coverage": told["coverage"], "audited_at": 5});
+    for written in [true, false] {
+        let answer = shop.post(&path::<Cover>(), &cover).await.ok(200);
+        assert_eq!(answer, written);
+    }
+    let last = shop
+        .post(&path::<LastCheckpoint>(), json!({}))
+        .await
+        .ok(200);
+    assert_eq!(last, json!({"number": 1, "audited_at": 5, "orders": 1}));
+    let call = json!({"grace_ms": 0});
+    let told = shop.post(&path::<Audit>(), &call).await.ok(200);
+    assert_eq!(
+        (&told["orders"], &told["checked"]),
+        (&json!(0), &json!(null))
+    );
+    cover["coverage"]["batches"] = json!([{"first": 3, "last": 2}]);
+    let answer = shop.post(&path::<Cover>(), &cover).await;
+    says(&answer.problem(422, "invalid"), "ascending order");
 }
 
 #[tokio::test(start_paused = true)]
