@@ -1,5 +1,8 @@
 //! The audit: queries over items and corrections, and one pass over the orders.
 
+use std::iter::Peekable;
+use std::slice::Iter;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
 use tokio::sync::Mutex;
@@ -23,7 +26,13 @@ use crate::ports;
 /// How long the server waits for somebody to take the orders that it sends: other stores are asked about them meanwhile.
 const WRITE_WAIT_SECONDS: u32 = 3_600;
 
-/// The columns that [`order_row`] reads.
+/// Settlements read at once by a full audit.
+const SETTLEMENTS_MAX: usize = 20_000;
+
+/// Greater than any id: one byte longer than the greatest.
+const BEHIND_ALL: [u8; 17] = [u8::MAX; 17];
+
+/// The columns that [`joined_row`] reads.
 const COLUMNS: &str = "o.order_id, o.customer, o.body, o.hold_until, o.batch_id, s.state, s.reason, s.settled_at, \
      r.order_id IS NOT NULL, r.executed_at IS NOT NULL";
 
@@ -128,8 +137,10 @@ impl Job for Audit {
             report.findings.extend(find(connection, query).await?);
         }
         let mut sink = self.orders.lock().await;
-        for query in order_queries(&audit) {
-            orders(connection, &query, &mut audit, &mut sink).await?;
+        if audit.is_full() {
+            all_orders(connection, &mut audit, &mut sink).await?;
+        } else {
+            uncovered_orders(connection, &mut audit, &mut sink).await?;
         }
         *sink = OrderSink::none();
         if audit.is_full() && !is_complete(connection, &audit).await? {
@@ -170,13 +181,67 @@ async fn start(
     })
 }
 
-/// What reads the orders that an audit is about: all of them by id, or those that no checkpoint covers.
-fn order_queries(audit: &OrderAudit) -> Vec<String> {
-    if audit.is_full() {
-        return vec![format!(
-            "SELECT {COLUMNS} FROM orders AS o FORCE INDEX (PRIMARY) {ATTACHED} ORDER BY o.order_id"
-        )];
+/// Reads all orders in the order of their ids. Settlements and refunds are read beside them, a range of ids at a time:
+/// three scans cost the server half of what it takes to join the tables.
+async fn all_orders(
+    connection: &mut Conn,
+    audit: &mut OrderAudit,
+    sink: &mut OrderSink,
+) -> Result<(), Fault> {
+    let mut after = Vec::new();
+    loop {
+        let settlements: Vec<Row> = connection
+            .exec(
+                format!(
+                    "SELECT order_id, state, reason, settled_at FROM settlements FORCE INDEX (PRIMARY) \
+                     WHERE order_id > ? ORDER BY order_id LIMIT {SETTLEMENTS_MAX}"
+                ),
+                (&after,),
+            )
+            .await?;
+        let last = settlements.get(SETTLEMENTS_MAX - 1);
+        let until = last.map_or_else(|| BEHIND_ALL.to_vec(), |row| key(row).to_vec());
+        let refunds: Vec<Row> = connection
+            .exec(
+                "SELECT order_id, executed_at IS NOT NULL FROM refunds FORCE INDEX (PRIMARY) \
+                 WHERE order_id > ? AND order_id <= ? ORDER BY order_id",
+                (&after, &until),
+            )
+            .await?;
+        let (mut settlements, mut refunds) =
+            (settlements.iter().peekable(), refunds.iter().peekable());
+        let mut rows = connection
+            .exec_iter(
+                "SELECT order_id, customer, body, hold_until, batch_id FROM orders FORCE INDEX (PRIMARY) \
+                 WHERE order_id > ? AND order_id <= ? ORDER BY order_id",
+                (&after, &until),
+            )
+            .await?;
+        while let Some(row) = rows.next().await? {
+            let settlement = of_order(&mut settlements, key(&row)).map(|found| (found, 1));
+            let refund = of_order(&mut refunds, key(&row));
+            let refund = refund.map(|found| refund_state(found, 1)).transpose()?;
+            let checked = audit.add(&order_row(&row, settlement, refund)?);
+            if checked.is_some_and(|checked| sink.push(checked)) {
+                sink.send().await;
+            }
+        }
+        rows.drop_result().await?;
+        if last.is_none() {
+            break;
+        }
+        after = until;
     }
+    sink.send().await;
+    Ok(())
+}
+
+/// Reads the orders that no checkpoint covers, batch by batch, and tombstones.
+async fn uncovered_orders(
+    connection: &mut Conn,
+    audit: &mut OrderAudit,
+    sink: &mut OrderSink,
+) -> Result<(), Fault> {
     let of_batches = format!(
         "SELECT STRAIGHT_JOIN {COLUMNS} FROM batches AS b FORCE INDEX (batches_uncovered) \
          JOIN orders AS o FORCE INDEX (orders_of_batch) ON o.batch_id = b.batch_id {ATTACHED} WHERE b.checkpoint = 0"
@@ -184,25 +249,17 @@ fn order_queries(audit: &OrderAudit) -> Vec<String> {
     let tombstones = format!(
         "SELECT {COLUMNS} FROM orders AS o FORCE INDEX (orders_of_batch) {ATTACHED} WHERE o.batch_id IS NULL"
     );
-    vec![of_batches, tombstones]
-}
-
-/// Reads orders, one by one as the server sends them.
-async fn orders(
-    connection: &mut Conn,
-    query: &str,
-    audit: &mut OrderAudit,
-    sink: &mut OrderSink,
-) -> Result<(), Fault> {
-    let mut rows = connection.exec_iter(query, ()).await?;
-    while let Some(row) = rows.next().await? {
-        let checked = audit.add(&order_row(&row)?);
-        if checked.is_some_and(|checked| sink.push(checked)) {
-            sink.send().await;
+    for query in [of_batches, tombstones] {
+        let mut rows = connection.exec_iter(query, ()).await?;
+        while let Some(row) = rows.next().await? {
+            let checked = audit.add(&joined_row(&row)?);
+            if checked.is_some_and(|checked| sink.push(checked)) {
+                sink.send().await;
+            }
         }
+        rows.drop_result().await?;
     }
     sink.send().await;
-    rows.drop_result().await?;
     Ok(())
 }
 
@@ -223,7 +280,7 @@ async fn take_back(connection: &mut Conn, audit: &mut OrderAudit) -> Result<(), 
         );
         let mut rows = connection.exec_iter(query, ()).await?;
         while let Some(row) = rows.next().await? {
-            audit.take_back(&order_row(&row)?);
+            audit.take_back(&joined_row(&row)?);
         }
         rows.drop_result().await?;
     }
@@ -244,37 +301,85 @@ async fn counters(connection: &mut Conn, audit: &mut OrderAudit) -> Result<(), F
 }
 
 /// Reads a row of [`COLUMNS`] without a copy.
-fn order_row(row: &Row) -> Result<OrderRow<'_>, Fault> {
-    let bytes = |column: usize| match row.as_ref(column) {
-        Some(Value::Bytes(bytes)) => Ok(Some(bytes.as_slice())),
+fn joined_row(row: &Row) -> Result<OrderRow<'_>, Fault> {
+    let refund = match number(row, 8)? {
+        Some(1) => Some(refund_state(row, 9)?),
+        _ => None,
+    };
+    order_row(row, Some((row, 5)), refund)
+}
+
+/// Reads an order, with its settlement from a column on.
+fn order_row<'row>(
+    order: &'row Row,
+    settlement: Option<(&'row Row, usize)>,
+    refund: Option<RefundState>,
+) -> Result<OrderRow<'row>, Fault> {
+    let id = <[u8; 16]>::try_from(key(order)).map_err(|_| bad(0, order.as_ref(0)))?;
+    let (state, reason, settled_at) = match settlement {
+        Some((row, from)) => (
+            number(row, from)?,
+            bytes(row, from + 1)?,
+            number(row, from + 2)?,
+        ),
+        None => (None, None, None),
+    };
+    Ok(OrderRow {
+        order_id: OrderId::from_bytes(id),
+        customer: bytes(order, 1)?,
+        body: bytes(order, 2)?.unwrap_or_default(),
+        hold_until: number(order, 3)?.unwrap_or_default(),
+        batch_id: number(order, 4)?,
+        state,
+        reason,
+        settled_at,
+        refund,
+    })
+}
+
+/// Reads whether a refund is executed.
+fn refund_state(row: &Row, column: usize) -> Result<RefundState, Fault> {
+    Ok(match number(row, column)? {
+        Some(1) => RefundState::Executed,
+        _ => RefundState::Due,
+    })
+}
+
+/// The row of an order, if it is among the next ones; rows of orders before it are passed over. Both are ordered by id.
+fn of_order<'row>(rows: &mut Peekable<Iter<'row, Row>>, id: &[u8]) -> Option<&'row Row> {
+    while let Some(row) = rows.next_if(|row| key(row) <= id) {
+        if key(row) == id {
+            return Some(row);
+        }
+    }
+    None
+}
+
+/// The id at the beginning of a row.
+fn key(row: &Row) -> &[u8] {
+    match row.as_ref(0) {
+        Some(Value::Bytes(bytes)) => bytes,
+        _ => &[],
+    }
+}
+
+fn bytes(row: &Row, column: usize) -> Result<Option<&[u8]>, Fault> {
+    match row.as_ref(column) {
+        Some(Value::Bytes(bytes)) => Ok(Some(bytes)),
         Some(Value::NULL) => Ok(None),
         other => Err(bad(column, other)),
-    };
-    let number = |column: usize| match row.as_ref(column) {
+    }
+}
+
+fn number(row: &Row, column: usize) -> Result<Option<i64>, Fault> {
+    match row.as_ref(column) {
         Some(Value::Int(number)) => Ok(Some(*number)),
         Some(Value::UInt(number)) => i64::try_from(*number)
             .map(Some)
             .map_err(|_| bad(column, row.as_ref(column))),
         Some(Value::NULL) => Ok(None),
         other => Err(bad(column, other)),
-    };
-    let is_true = |column| Ok::<_, Fault>(number(column)? == Some(1));
-    let id = bytes(0)?.and_then(|id| <[u8; 16]>::try_from(id).ok());
-    Ok(OrderRow {
-        order_id: OrderId::from_bytes(id.ok_or_else(|| bad(0, None))?),
-        customer: bytes(1)?,
-        body: bytes(2)?.unwrap_or_default(),
-        hold_until: number(3)?.unwrap_or_default(),
-        batch_id: number(4)?,
-        state: number(5)?,
-        reason: bytes(6)?,
-        settled_at: number(7)?,
-        refund: match (is_true(8)?, is_true(9)?) {
-            (false, _) => None,
-            (true, false) => Some(RefundState::Due),
-            (true, true) => Some(RefundState::Executed),
-        },
-    })
+    }
 }
 
 fn bad(column: usize, value: Option<&Value>) -> Fault {

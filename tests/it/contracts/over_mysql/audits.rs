@@ -146,6 +146,47 @@ pub async fn a_row_without_its_order_is_found_by_a_full_audit(on: &OnDatabase) {
     assert_eq!(on.found().await, [lost.clone(), lost]);
 }
 
+/// A full audit reads settlements in ranges of 20,000.
+pub async fn orders_of_every_range_meet_their_settlements_and_refunds(on: &OnDatabase) {
+    let numbers = "SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS n \
+         FROM digits AS a, digits AS b, digits AS c, digits AS e, digits AS f";
+    let key = "UNHEX(LPAD(HEX(n), 32, '0'))";
+    for statement in [
+        "CREATE TABLE digits (d BIGINT)".to_owned(),
+        "INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)".to_owned(),
+        format!(
+            "INSERT INTO orders (order_id, body, hold_until) \
+             SELECT {key}, '[null,1,1,null,[]]', 1000 FROM ({numbers}) AS numbers WHERE n < 50000"
+        ),
+        // None of the last ones, and one in a hundred before.
+        format!(
+            "INSERT INTO settlements (order_id, state, reason) \
+             SELECT {key}, 3, 'gave_up' FROM ({numbers}) AS numbers WHERE n < 45000 AND n % 100 <> 7"
+        ),
+        format!(
+            "INSERT INTO refunds SELECT order_id, 1, reason, 1000, 1001 FROM settlements \
+             WHERE order_id <= (SELECT {key} FROM (SELECT 30000 AS n) AS numbers)"
+        ),
+    ] {
+        on.database.run(&statement).await;
+    }
+    let (sink, mut pages) = OrderSink::channel();
+    let audit = on.store.port.audit(AuditRequest::full(GRACE), sink);
+    let reading = async {
+        let mut ids = Vec::new();
+        while let Some(page) = pages.next().await {
+            ids.extend(page.into_iter().map(|order| order.order_id));
+        }
+        ids
+    };
+    let (report, ids) = tokio::join!(audit, reading);
+    let report = report.unwrap();
+    assert_eq!(report.findings, []);
+    assert_eq!((report.orders, report.overdue.len()), (50_000, 5_450));
+    assert_eq!(ids.len(), 50_000);
+    assert!(ids.is_sorted());
+}
+
 pub async fn the_sums_of_a_checkpoint_are_checked(on: &OnDatabase) {
     let store = &on.store;
     store.seed([("A", 9), ("B", 9)]).await;
@@ -238,6 +279,7 @@ macro_rules! audits_suite {
             mysql_audits over $($adapter)+;
             every_kind_of_damage_is_found_and_named,
             a_row_without_its_order_is_found_by_a_full_audit,
+            orders_of_every_range_meet_their_settlements_and_refunds,
             the_sums_of_a_checkpoint_are_checked,
             an_audit_sees_one_moment_of_a_busy_store,
             every_query_can_be_run_by_hand,
