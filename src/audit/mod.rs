@@ -1,8 +1,8 @@
 //! The audit: every invariant, from committed state and from what clients were told. It can say no.
 //!
-//! [`committed`] checks what anybody can check at any time: the inventory's own checks, joined with the gateway's ledger
-//! and the status store. What it has found right it covers with a checkpoint, so that the next audit reads only what is
-//! new. [`clients`] checks what only those who asked can know: whether they were told the truth, and whether anybody was
+//! [`committed`] checks committed state at any time: the inventory's own checks, joined with the gateway's ledger and the
+//! status store. What it has found right it covers with a checkpoint, so that the next audit reads only what is new.
+//! [`clients`] checks what only the clients of a run can know: whether they were told the truth, and whether one was
 //! refused what was free.
 
 mod clients;
@@ -50,7 +50,7 @@ impl<P> Audited for P where
 struct Scope {
     /// When the audit began that wrote the last checkpoint; none if this one reads everything.
     since: Option<Timestamp>,
-    /// Whether somebody asked for a full audit.
+    /// Whether the caller asked for a full audit.
     is_asked_for: bool,
 }
 

@@ -173,7 +173,8 @@ pub(crate) async fn checkpoint<P: Served>(
 #[utoipa::path(
     post, path = "/v1/inventory/batch/cover", operation_id = "batch_cover", tag = "batch",
     request_body = wire::Cover,
-    responses((status = 200, description = "Whether it is written: not if another audit has written one since", body = bool))
+    responses((status = 200, description = "Whether it is written: not if another audit has written one since",
+        content_type = "application/json", body = bool))
 )]
 pub(crate) async fn cover<P: Served>(
     State(api): State<Api<P>>,

@@ -1,5 +1,5 @@
 //! A checksum of 64 bits over the columns of an order. It is stored, so that it must never change; it tells rows apart
-//! that were changed by mistake or by hand, and is no protection against somebody who computes it anew.
+//! that were changed by mistake or by hand, and does not protect against an attacker, who can compute it again.
 
 /// An odd multiplier: 2⁶⁴ divided by the golden ratio.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -1,4 +1,4 @@
-//! Orders on their way from the audit of the inventory to those who compare them with other stores.
+//! Orders on their way from the audit of the inventory to the comparison with other stores.
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -9,7 +9,7 @@ use crate::domain::{Money, Order, OrderId, OrderState, Timestamp};
 /// How many orders are handed over at once.
 const PAGE: usize = 2_000;
 
-/// How many pages may wait for whoever compares them.
+/// How many pages may wait for the receiver.
 const PAGES_MAX: usize = 4;
 
 /// An order that an audit has read, as far as other stores know of it.
@@ -69,7 +69,7 @@ impl OrderSink {
         (sink, OrderPages(receiver))
     }
 
-    /// Whether anybody takes the orders.
+    /// Whether there is a receiver.
     pub fn is_wanted(&self) -> bool {
         self.pages.as_ref().is_some_and(|pages| !pages.is_closed())
     }
@@ -82,7 +82,7 @@ impl OrderSink {
         self.page.len() >= PAGE
     }
 
-    /// Sends the page. Nobody may be there any more to take it.
+    /// Sends the page. The receiver may be gone; then the page is dropped.
     pub async fn send(&mut self) {
         if let (Some(pages), false) = (&self.pages, self.page.is_empty()) {
             let page = std::mem::take(&mut self.page);

@@ -167,7 +167,7 @@ impl Auditing for HttpInventory {
 }
 
 impl HttpInventory {
-    /// Hands over all orders, in the order of their ids, as long as anybody takes them.
+    /// Hands over all orders, in the order of their ids, as long as there is a receiver.
     async fn all_orders(&self, orders: &mut OrderSink) -> Result<(), Error> {
         let mut filter = OrderFilter {
             limit: ORDERS_PAGE,

@@ -23,7 +23,7 @@ use crate::inventory::{
 };
 use crate::ports;
 
-/// How long the server waits for somebody to take the orders that it sends: other stores are asked about them meanwhile.
+/// How long the server waits until the orders that it sends are read: other stores are asked about them meanwhile.
 const WRITE_WAIT_SECONDS: u32 = 3_600;
 
 /// Settlements read at once by a full audit.
@@ -73,7 +73,7 @@ impl Auditing for MysqlInventory {
             request,
             orders: Mutex::new(orders),
         };
-        // Not repeated: whoever takes the orders would get them twice.
+        // Not repeated: the receiver of the orders would get them twice.
         lane.read_unrepeated("audit the inventory", &audit).await
     }
 
