@@ -42,7 +42,7 @@ pub(crate) async fn list<P: Served>(
 #[utoipa::path(
     post, path = "/v1/inventory/batch/mark-letters", operation_id = "batch_mark_letters", tag = "batch",
     request_body = wire::MarkLetters,
-    responses((status = 200, description = "How many were still pending", body = u64))
+    responses((status = 200, description = "How many were still pending", content_type = "application/json", body = u64))
 )]
 pub(crate) async fn mark<P: Served>(
     State(api): State<Api<P>>,
