@@ -65,6 +65,15 @@ pub(in crate::inventory) struct StoredCheckpoint {
     pub checksum: u64,
 }
 
+impl StoredCheckpoint {
+    const fn sum(self) -> Sum {
+        Sum {
+            orders: self.orders,
+            checksum: self.checksum,
+        }
+    }
+}
+
 /// What an audit begins with, all of it from one snapshot.
 pub(in crate::inventory) struct Start {
     /// A hold that ended before is overdue, in Unix milliseconds.
@@ -353,10 +362,7 @@ impl OrderAudit {
         let Some(checkpoint) = self.checkpoint else {
             return;
         };
-        let stored = Sum {
-            orders: checkpoint.orders,
-            checksum: checkpoint.checksum,
-        };
+        let stored = checkpoint.sum();
         let number = checkpoint.number;
         if self.covered != stored {
             self.is_broken = true;
@@ -408,10 +414,10 @@ impl OrderAudit {
         });
         let mut sold: Vec<CoveredUnits> = sold.collect::<Result<_, _>>().ok()?;
         sold.sort_unstable_by(|one, other| one.sku.cmp(&other.sku));
-        let last = self.checkpoint.map_or(Sum::default(), |last| Sum {
-            orders: last.orders,
-            checksum: last.checksum,
-        });
+        let last = self
+            .checkpoint
+            .map(StoredCheckpoint::sum)
+            .unwrap_or_default();
         Some(Coverage {
             number: self.checkpoint.map_or(0, |last| last.number) + 1,
             orders: last.orders + self.new.orders,

@@ -37,7 +37,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use redis::{Cmd, Value};
+use redis::{Cmd, ToRedisArgs, Value};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -209,15 +209,12 @@ impl<C: Clock> Inner<C> {
             let message: Vec<u8> = (changes.filter(|change| change.to != Status::Init))
                 .flat_map(|change| value::change_message(change.order_id, change.to))
                 .collect();
-            let mut command = script(TRANSITION, items, &keys);
-            command
-                .arg(value::time(now))
-                .arg(&self.changes)
-                .arg(message);
-            for item in items {
-                command.arg(&arguments[*item]);
-            }
-            command
+            let head = [
+                value::time(now).into_bytes(),
+                self.changes.clone().into(),
+                message,
+            ];
+            script(TRANSITION, items, &keys, &head, &arguments)
         });
         let action = format!("write {} statuses", batch.len());
         let answers = self
@@ -320,14 +317,14 @@ impl<C: Clock> Statuses for RedisStatuses<C> {
         let keys: Vec<String> = skus().map(|sku| inner.keys.stock(sku)).collect();
         let values: Vec<Vec<u8>> = levels.iter().map(stock::pack).collect();
         let lanes = commands(inner.keys.lanes_of_stock(skus()), |items| {
-            let mut command = script(CACHE_STOCK, items, &keys);
-            command
-                .arg(now.millis())
-                .arg(stock::TTL.as_millis().to_string());
-            for item in items {
-                command.arg(&values[*item]);
-            }
-            command
+            let head = [now.millis().to_string(), stock::TTL.as_millis().to_string()];
+            script(
+                CACHE_STOCK,
+                items,
+                &keys,
+                &head.map(String::into_bytes),
+                &values,
+            )
         });
         let action = "write the stock cache";
         inner
@@ -348,13 +345,20 @@ fn commands(lanes: Vec<Lane>, command: impl Fn(&[usize]) -> Cmd) -> Vec<Vec<Chun
     lanes.into_iter().map(lane).collect()
 }
 
-/// A script over the keys of some items; its arguments are still to be added. The text is sent every time: next to a
-/// thousand keys it costs nothing, and no server can have forgotten it.
-fn script(text: &str, items: &[usize], keys: &[String]) -> Cmd {
+/// A script over the keys of some items. The text is sent every time: next to a thousand keys it costs nothing, and
+/// no server can have forgotten it.
+fn script<A>(text: &str, items: &[usize], keys: &[String], head: &[Vec<u8>], arguments: &[A]) -> Cmd
+where
+    for<'a> &'a A: ToRedisArgs,
+{
     let mut command = redis::cmd("EVAL");
     command.arg(text).arg(items.len());
     for item in items {
         command.arg(&keys[*item]);
+    }
+    command.arg(head);
+    for item in items {
+        command.arg(&arguments[*item]);
     }
     command
 }

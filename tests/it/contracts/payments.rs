@@ -30,13 +30,14 @@ impl<P: Payments> Fixture<P> {
         self.other.lookup(id(number)).await.unwrap()
     }
 
+    async fn ledger(&self) -> Vec<LedgerEntry> {
+        let query = LedgerQuery::after(None, 1_000);
+        let ledger = self.other.ledger(query).await.unwrap();
+        ledger.expect("this gateway can be listed")
+    }
+
     async fn booked(&self, number: u64) -> LedgerEntry {
-        let ledger = self
-            .other
-            .ledger(LedgerQuery::after(None, 1_000))
-            .await
-            .unwrap();
-        let mut entries = ledger.expect("this gateway can be listed").into_iter();
+        let mut entries = self.ledger().await.into_iter();
         entries
             .find(|entry| entry.order_id == id(number))
             .expect("the key is in the ledger")
@@ -84,12 +85,7 @@ pub async fn a_declined_key_stays_declined(gateway: &Fixture<impl Payments>) {
         Some(Verdict::Declined { .. })
     ));
     assert_eq!(gateway.port.cancel(id(1)).await.unwrap(), Cancelled::Fenced);
-    let ledger = gateway
-        .other
-        .ledger(LedgerQuery::after(None, 10))
-        .await
-        .unwrap()
-        .unwrap();
+    let ledger = gateway.ledger().await;
     assert!(ledger.iter().all(|entry| entry.captures == 0));
 }
 
@@ -106,12 +102,7 @@ pub async fn a_cancelled_key_is_never_charged(gateway: &Fixture<impl Payments>) 
         gateway.lookup(1).await,
         Some(Verdict::Declined { .. })
     ));
-    let ledger = gateway
-        .other
-        .ledger(LedgerQuery::after(None, 10))
-        .await
-        .unwrap()
-        .unwrap();
+    let ledger = gateway.ledger().await;
     assert!(ledger.iter().all(|entry| entry.captures == 0));
 }
 
@@ -179,12 +170,7 @@ pub async fn nothing_is_returned_that_was_not_captured(gateway: &Fixture<impl Pa
     for refused in refunds {
         assert!(!refused.unwrap_err().is_transient());
     }
-    let ledger = gateway
-        .other
-        .ledger(LedgerQuery::after(None, 10))
-        .await
-        .unwrap()
-        .unwrap();
+    let ledger = gateway.ledger().await;
     assert!(ledger.iter().all(|entry| entry.refunds == 0));
 }
 
